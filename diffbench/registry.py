@@ -1,0 +1,247 @@
+"""Finds the plugins, validates them at the door, and turns selections into what they name.
+
+The only importer of plugins. Built-ins are the modules of ``diffbench.methods``,
+``diffbench.problems``, ``diffbench.reports`` and ``diffbench.studies``; third parties come by
+the entry-point groups of the same names or by ``--plugin file.py``, with the same rights. A
+module offers every ``Family``, ``Page`` and ``Study`` object and every method class it defines.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from diffbench.errors import BadSelection, PluginError, UnknownName
+from diffbench.method import CATEGORIES, CLAIMS, Method, variant_name
+from diffbench.operators import OPERATORS
+from diffbench.page import Page
+from diffbench.problem import Family, Instance
+from diffbench.selection import Choice, parse, parse_values
+from diffbench.study import Study
+
+__all__ = ["PROFILES", "Registry", "discover"]
+
+PROFILES = ("quick", "standard", "full")
+FOLDERS = ("methods", "problems", "pages", "studies")
+MODULES = {
+    "methods": "diffbench.methods",
+    "problems": "diffbench.problems",
+    "pages": "diffbench.reports",
+    "studies": "diffbench.studies",
+}
+DECLARED = ("title", "category", "claim", "cost", "reference", "native", "nests", "parameters", "requires", "version")
+NATIVE_FIRST_ORDER = frozenset({"jvp", "vjp", "gradient", "jacobian"})
+
+
+@dataclass
+class Registry:
+    """All plugins by name; ``broken`` maps a module to why it was refused."""
+
+    families: dict[str, Family] = field(default_factory=dict)
+    method_types: dict[str, type[Any]] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
+    studies: dict[str, Study] = field(default_factory=dict)
+    origins: dict[tuple[str, str], str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    # --- registration -------------------------------------------------------------------------
+
+    def register(self, plugin: Any, origin: str) -> None:
+        """Take one plugin in; raises PluginError that names it, its module and what is wrong."""
+        kind, table = self._table(plugin)
+        if isinstance(plugin, type):
+            _check_method(plugin, origin)
+        name = plugin.name
+        if not isinstance(name, str) or not name or any(c in name for c in "[],|:="):
+            raise PluginError(f"{origin}: {kind} name {name!r} must be a word without '[],|:='")
+        if name in table:
+            first = self.origins[kind, name]
+            raise PluginError(f"{origin}: {kind} {name!r} is already registered by {first}")
+        if isinstance(plugin, Family):
+            self._check_family(plugin, origin)
+        table[name] = plugin
+        self.origins[kind, name] = origin
+
+    def _table(self, plugin: Any) -> tuple[str, dict[str, Any]]:
+        tables: tuple[tuple[type, str, dict[str, Any]], ...] = (
+            (Family, "family", self.families),
+            (Page, "page", self.pages),
+            (Study, "study", self.studies),
+        )
+        for kind, name, table in tables:
+            if isinstance(plugin, kind):
+                return name, table
+        return "method", self.method_types
+
+    def _check_family(self, family: Family, origin: str) -> None:
+        missing = [p for p in PROFILES if p not in family.sizes]
+        if missing:
+            raise PluginError(f"{origin}: family {family.name!r} declares no sizes for {', '.join(missing)}")
+        for profile in PROFILES:
+            for point in Choice(family.name, _sizes(family, profile)).points():
+                family.parameter_values(point)
+
+    def load(self, module: ModuleType, origin: str) -> None:
+        """Register all that a module defines; a mistake is kept in ``broken``, nothing raised."""
+        found = [p for p in vars(module).values() if _is_plugin(p, module)]
+        for plugin in found:
+            try:
+                self.register(plugin, origin)
+            except Exception as error:
+                self.broken[origin] = str(error)
+
+    def load_guarded(self, origin: str, importer: Any) -> None:
+        """Import by ``importer()`` and register; whatever it raises is kept in ``broken``."""
+        try:
+            module = importer()
+        except (Exception, SystemExit) as error:
+            self.broken[origin] = f"{type(error).__name__}: {error}"
+        else:
+            self.load(module, origin)
+
+    # --- selections ---------------------------------------------------------------------------
+
+    def family(self, name: str) -> Family:
+        """The family of that name; UnknownName with the nearest match."""
+        return _named(self.families, "family", name, self.broken)
+
+    def instances(
+        self, selection: str = "all", profile: str = "standard", seed: int = 0
+    ) -> list[Instance]:
+        """The instances that a selection names, small sizes first, each once."""
+        found: dict[str, Instance] = {}
+        for name, params in self.points(selection, profile):
+            instance = self.family(name).instance(params, seed)
+            found.setdefault(instance.name, instance)
+        return sorted(found.values(), key=lambda i: (i.n * i.m * i.depth, i.family))
+
+    def points(self, selection: str, profile: str) -> list[tuple[str, dict[str, Any]]]:
+        """(family name, all its parameters) of a selection, without building anything; each once."""
+        found: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
+        for choice in self._expanded(selection, self.families, "family"):
+            family = self.family(choice.name)
+            values = choice.values or _sizes(family, profile)
+            for point in Choice(choice.name, dict(values)).points():
+                params = family.parameter_values(point)
+                found.setdefault((family.name, *sorted(params.items())), (family.name, params))
+        return list(found.values())
+
+    def methods(self, selection: str = "all") -> list[Method]:
+        """The method variants that a selection names; an omitted parameter means all its values."""
+        found: dict[str, Method] = {}
+        for choice in self._expanded(selection, self.method_types, "method"):
+            kind = _named(self.method_types, "method", choice.name, self.broken)
+            for method in _variants(kind, choice):
+                found.setdefault(variant_name(method), method)
+        return list(found.values())
+
+    def operators(self, selection: str = "all") -> list[str]:
+        """The operators that a selection names, in the order of the table."""
+        if selection == "all":
+            return list(OPERATORS)
+        names = [choice.name for choice in parse(selection)]
+        for name in names:
+            if name not in OPERATORS:
+                raise UnknownName("operator", name, OPERATORS)
+        return [name for name in OPERATORS if name in names]
+
+    def _expanded(self, selection: str, table: Mapping[str, Any], kind: str) -> Iterable[Choice]:
+        for choice in parse(selection):
+            if choice.name != "all":
+                yield choice
+            elif choice.values:
+                raise BadSelection(f"selection {selection!r}: 'all' takes no parameters; name the {kind}")
+            else:
+                yield from (Choice(name, {}) for name in table)
+
+
+def _sizes(family: Family, profile: str) -> dict[str, tuple[Any, ...]]:
+    return parse_values(family.sizes[profile], f"{family.name}[{family.sizes[profile]}]")
+
+
+def _variants(kind: type[Any], choice: Choice) -> list[Method]:
+    for key, values in choice.values.items():
+        if key not in kind.parameters:
+            accepted = ", ".join(kind.parameters) or "none"
+            raise BadSelection(f"method {kind.name!r} has no parameter {key!r} (it has: {accepted})")
+        for value in values:
+            if value not in kind.parameters[key]:
+                accepted = "|".join(map(str, kind.parameters[key]))
+                raise BadSelection(f"method {kind.name!r}: {key}={value} is not one of {key}={accepted}")
+    values = {key: choice.values.get(key, declared) for key, declared in kind.parameters.items()}
+    return [kind(**point) for point in Choice(choice.name, values).points()]
+
+
+def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, str]) -> Any:
+    if name not in table:
+        hint = f"; refused plugins: {', '.join(broken)} (diffbench list methods tells why)" if broken else ""
+        raise UnknownName(kind, name, table, hint)
+    return table[name]
+
+
+def _is_plugin(thing: Any, module: ModuleType) -> bool:
+    if isinstance(thing, Family | Page | Study):
+        return True
+    return (
+        inspect.isclass(thing)
+        and thing.__module__ == module.__name__
+        and "native" in vars(thing)
+        and "name" in vars(thing)
+    )
+
+
+def _check_method(kind: type[Any], origin: str) -> None:
+    who = f"{origin}: method {getattr(kind, 'name', kind.__name__)!r}"
+    missing = [key for key in DECLARED if key not in vars(kind)]
+    missing += [f"{key}()" for key in ("why_not", "build") if not callable(vars(kind).get(key))]
+    if missing:
+        raise PluginError(f"{who} does not declare {', '.join(missing)}")
+    if kind.claim not in CLAIMS or kind.category not in CATEGORIES:
+        raise PluginError(f"{who}: claim must be one of {CLAIMS}, category one of {CATEGORIES}")
+    unknown = set(kind.native) - set(OPERATORS)
+    if unknown or not set(kind.native) & NATIVE_FIRST_ORDER:
+        raise PluginError(
+            f"{who}: native must hold at least one of {', '.join(sorted(NATIVE_FIRST_ORDER))}"
+            f"{f', and {sorted(unknown)} are no operators' if unknown else ''}"
+        )
+
+
+# --- discovery --------------------------------------------------------------------------------
+
+
+def discover(plugins: Iterable[str] = (), kinds: Iterable[str] = FOLDERS) -> Registry:
+    """The registry of the built-ins, the installed third parties and the given plugin files."""
+    registry = Registry(files=tuple(str(Path(p).resolve()) for p in plugins))
+    for kind in kinds:
+        package = importlib.import_module(MODULES[kind])
+        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+            name = f"{package.__name__}.{info.name}"
+            registry.load_guarded(name, lambda name=name: importlib.import_module(name))
+        for entry in importlib.metadata.entry_points(group=f"diffbench.{kind}"):
+            registry.load_guarded(f"{entry.name} ({entry.value})", entry.load)
+    for path in registry.files:
+        registry.load_guarded(path, lambda path=path: _import_file(path))
+    return registry
+
+
+def _import_file(path: str) -> ModuleType:
+    name = f"diffbench_plugin_{Path(path).stem}"
+    if not Path(path).is_file():
+        raise PluginError(f"no plugin file {path}; give the path of a Python file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path} is no Python file; give the path of a file that ends with .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

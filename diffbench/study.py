@@ -1,0 +1,34 @@
+"""A study: an experiment that is no cell; one file in ``diffbench/studies/`` with one ``STUDY``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import final
+
+import msgspec
+
+__all__ = ["Study", "StudyRow"]
+
+
+@final
+class StudyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One flat row of a study; ``low`` and ``high`` bound the value where that means something."""
+
+    study: str
+    key: str
+    value: float | None = None
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Study:
+    """An experiment: ``run()`` yields its rows; it is planned, isolated, stored and resumed like cells."""
+
+    name: str
+    title: str
+    run: Callable[[], Iterable[StudyRow]]
