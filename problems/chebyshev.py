@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Function, Parameter, Parts
 
 Array = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def vjp(x: Array, w: Array, *, m: int) -> Array:
 def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
     """The point 0.01: near 0 balls widen by 1 % a step, near 1 by a factor of 2.4."""
     m = params["m"]
-    answers = {"jacobian": jacobian, "jvp": jvp, "vjp": vjp}
+    answers: dict[str, Function] = {"jacobian": jacobian, "jvp": jvp, "vjp": vjp}
     return Parts(
         f=partial(f, m=m),
         x=np.array([0.01]),

@@ -76,7 +76,7 @@ def hessian(x: Array, b: Array, a: Array) -> Array:
 
 
 def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
-    """A_ij = 1/(1 + i + j), x_j = sqrt(1 + j)/n, b_j = 0.02 (1 + |sin j|)/sqrt n: b'x < 1 for every n."""
+    """A_ij = 1/(1 + i + j), x_j = sqrt(1 + j)/n; b is scaled so that b'x < 1 for every n."""
     n = params["n"]
     j = np.arange(n, dtype=np.float64)
     x = np.sqrt(1.0 + j) / n
@@ -94,7 +94,7 @@ FAMILY = Family(
     name="helmholtz",
     title="Helmholtz free energy",
     shows="a function that costs n^2 itself: reverse mode stays a small multiple of it",
-    reference="Baydin et al., Automatic differentiation in machine learning: a survey, 2018, figure 5",
+    reference="Baydin et al., Automatic differentiation in machine learning, 2018, figure 5",
     latex=(
         r"f(x) = \sum_i x_i \ln \frac{x_i}{1 - b^\top x} - \frac{x^\top A x}{\sqrt 8\, b^\top x}"
         r" \ln \frac{1 + (1 + \sqrt 2) b^\top x}{1 + (1 - \sqrt 2) b^\top x}"

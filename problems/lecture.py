@@ -69,7 +69,7 @@ FAMILY = Family(
     name="lecture",
     title="The lecture's example",
     shows="both modes on the five operations that the lecture differentiates by hand at (2, 5)",
-    reference="Baydin et al., Automatic differentiation in machine learning: a survey, 2018, table 2",
+    reference="Baydin et al., Automatic differentiation in machine learning, 2018, table 2",
     latex=r"f(x) = \sum_{k=1}^{n/2} \ln x_{2k-1} + x_{2k-1} x_{2k} - \sin x_{2k}",
     parameters={"n": Parameter(2, "number of inputs, an even number", minimum=2, multiple_of=2)},
     sizes={

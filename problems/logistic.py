@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Function, Parameter, Parts
 
 Array = NDArray[np.float64]
 
@@ -44,13 +44,13 @@ def hessian(x: Array, *, depth: int) -> Array:
 
 def hvp(x: Array, v: Array, *, depth: int) -> Array:
     """The second derivative times ``v``."""
-    return hessian(x, depth=depth)[0] * v
+    return np.asarray(hessian(x, depth=depth)[0] * v)
 
 
 def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
     """The survey's point x = 0.2."""
     depth = params["depth"]
-    answers = {"gradient": gradient, "hvp": hvp, "hessian": hessian}
+    answers: dict[str, Function] = {"gradient": gradient, "hvp": hvp, "hessian": hessian}
     return Parts(
         f=partial(f, depth=depth),
         x=np.array([0.2]),
@@ -64,7 +64,7 @@ FAMILY = Family(
     name="logistic",
     title="Logistic map",
     shows="a loop whose derivative swells as an expression tree and stays linear as a program",
-    reference="Baydin et al., Automatic differentiation in machine learning: a survey, 2018, table 1",
+    reference="Baydin et al., Automatic differentiation in machine learning, 2018, table 1",
     latex=r"l_1 = x, \quad l_{k+1} = 4 l_k (1 - l_k), \quad f(x) = l_{\mathrm{depth}}",
     parameters={
         "depth": Parameter(4, "number of the iterate; accuracy is decidable to about 25", minimum=1)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Function, Parameter, Parts
 
 Array = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
     """Weights of size 1/sqrt(width), data of size 1; n = layers width (width + 1)."""
     width, layers, batch = params["width"], params["layers"], params["batch"]
     n = layers * width * (width + 1)
-    answers = {"gradient": gradient, "hvp": hvp, "hessian": hessian}
+    answers: dict[str, Function] = {"gradient": gradient, "hvp": hvp, "hessian": hessian}
     return Parts(
         f=partial(f, layers=layers),
         x=rng.standard_normal(n) / np.sqrt(width),
@@ -107,8 +107,8 @@ def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
 FAMILY = Family(
     name="mlp",
     title="Tanh network",
-    shows="backpropagation is reverse mode: the loss of a network differentiated by all its weights",
-    reference="Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, 1986",
+    shows="backpropagation is reverse mode: a network's loss differentiated by all its weights",
+    reference="Rumelhart et al., Learning representations by back-propagating errors, 1986",
     latex=(
         r"h_l = \tanh(h_{l-1} W_l + c_l), \quad"
         r" f(W, c) = \frac{1}{\mathrm{batch} \cdot \mathrm{width}} \lVert h_L - T \rVert^2"

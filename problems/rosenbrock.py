@@ -76,7 +76,7 @@ FAMILY = Family(
     name="rosenbrock",
     title="Rosenbrock's valley",
     shows="a cheap function of many inputs: reverse mode against the n passes of all other ways",
-    reference="Rosenbrock, An automatic method for finding the greatest or least value of a function, 1960",
+    reference="Rosenbrock, An automatic method for finding the greatest value of a function, 1960",
     latex=r"f(x) = \sum_{i=1}^{n-1} 100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2",
     parameters={"n": Parameter(2, "number of inputs", minimum=2)},
     sizes={

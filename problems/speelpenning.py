@@ -56,9 +56,9 @@ def hessian(x: Array) -> Array:
 
 
 def _factors(n: int) -> Array:
-    """exp(+t_i) and exp(-t_i) in turn, t_i distinct and near 1/sqrt(n): the product stays near 1."""
+    """exp(t_i) and exp(-t_i) in turn, t_i distinct and near 1/sqrt(n): the product stays near 1."""
     size = (0.75 + 0.5 * np.arange(n) / n) / np.sqrt(n)
-    return np.exp(np.where(np.arange(n) % 2, -size, size))
+    return np.asarray(np.exp(np.where(np.arange(n) % 2, -size, size)))
 
 
 def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
