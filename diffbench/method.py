@@ -9,6 +9,7 @@ in one place, by the table of :mod:`diffbench.operators`.
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, final
@@ -20,10 +21,22 @@ from diffbench.errors import PreparationMismatch, Unsupported
 from diffbench.operators import OPERATORS, Derivation, route
 from diffbench.problem import Instance, canonical
 
-__all__ = ["Capability", "Kernel", "Method", "Prepared", "capability", "prepare", "variant_name", "why_not"]
+__all__ = [
+    "Capability",
+    "Kernel",
+    "Method",
+    "Prepared",
+    "capability",
+    "native_of",
+    "positional",
+    "prepare",
+    "variant_name",
+    "why_not",
+]
 
 Array = NDArray[np.float64]
 CLAIMS = ("exact", "approximate", "control")
+MOST_ENTRIES = 2**24  # of an answer: 128 MiB, the Hessian of 4096 inputs
 CATEGORIES = ("control", "manual", "numerical", "symbolic", "forward AD", "reverse AD", "AD")
 
 
@@ -31,9 +44,13 @@ class Method(Protocol):
     """What a method's class declares; parameters are the fields of its constructor.
 
     ``parameters`` maps each constructor argument to all its declared values.
-    ``requires`` maps import names to what to type (``{"torch": "pip install 'diffbench[torch]'"}``).
+    ``requires`` maps import names to what to type, ``"pip install 'diffbench[torch]'"``.
     ``nests`` is True where ``gradient_function(f)`` gives the gradient as a function
     ``g(x, xp, *constants)`` over the method's own namespace: second order is then derived.
+
+    ``native`` is all that the class can have natively. Where that depends on the parameters or
+    on the instance, the class may also define ``native_for(instance) -> frozenset[str]``, the
+    part of it that holds there; what falls out is derived like any other operator.
     """
 
     name: ClassVar[str]
@@ -49,7 +66,10 @@ class Method(Protocol):
     version: ClassVar[str]
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """The sentence why this native operator cannot be had here, or None; imports nothing heavy."""
+        """The sentence why this native operator cannot be had here, or None; imports nothing heavy.
+
+        It is also asked of operators that are neither native nor derivable, for a better sentence.
+        """
 
     def build(self, instance: Instance, operator: str) -> Kernel:
         """The timed call for one native operator; may raise Unsupported with its sentence."""
@@ -82,22 +102,49 @@ class Capability:
     derivation: Derivation | None = None
 
 
+def native_of(method: Method, instance: Instance) -> frozenset[str]:
+    """The operators that a method answers natively for this instance."""
+    chosen = getattr(method, "native_for", None)
+    return method.native if chosen is None else frozenset(chosen(instance))
+
+
+def positional(x: Array, seed: Array | None, constants: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The plainest ``stage``: ``(x, *constants)``, or ``(x, seed, *constants)`` with a seed."""
+    return (x, *constants) if seed is None else (x, seed, *constants)
+
+
+def _too_large(instance: Instance, operator: str) -> str | None:
+    entries = math.prod(OPERATORS[operator].shape(instance.n, instance.y_shape))
+    if entries <= MOST_ENTRIES:
+        return None
+    return (
+        f"{operator} of {instance.name} has {entries:.3g} entries; at most {MOST_ENTRIES} are made"
+    )
+
+
 def capability(method: Method, instance: Instance, operator: str) -> Capability:
     """The one place that decides whether and how a method answers an operator."""
     row = OPERATORS[operator]
     if row.scalar_only and not instance.scalar:
-        return Capability(f"{operator} needs a scalar function; {instance.family} has m = {instance.m}")
+        return Capability(
+            f"{operator} needs a scalar function; {instance.family} has m = {instance.m}"
+        )
     for package, hint in method.requires.items():
         if importlib.util.find_spec(package) is None:
             return Capability(f"needs {package}: {hint}")
-    if operator in method.native:
+    large = _too_large(instance, operator)
+    if large is not None:
+        return Capability(large)
+    native = native_of(method, instance)
+    if operator in native:
         return Capability(method.why_not(instance, operator))
-    derivation = route(
-        operator, method.native, instance.scalar, method.nests, instance.n, instance.m
-    )
+    derivation = route(operator, native, instance.scalar, method.nests, instance.n, instance.m)
     if derivation is None:
-        return Capability(f"{method.name}: no {operator}, and none can be derived from what it has")
-    return Capability(method.why_not(instance, derivation.source), "derived", derivation)
+        own = method.why_not(instance, operator)
+        none = f"{method.name}: no {operator}, and none can be derived from what it has"
+        return Capability(own or none)
+    reason = _too_large(instance, derivation.source) or method.why_not(instance, derivation.source)
+    return Capability(reason, "derived", derivation)
 
 
 def why_not(method: Method, instance: Instance, operator: str) -> str | None:
