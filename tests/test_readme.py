@@ -18,6 +18,7 @@ from diffbench.registry import Registry, discover
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+MAIN = "from diffbench.cli import main; main()"
 CELL = re.compile(r"`((?:[^`\\]|\\.)+)`")
 
 
@@ -111,7 +112,7 @@ def test_the_plugins_are_accepted(folder: Path) -> None:
 def test_the_plugins_run(folder: Path) -> None:
     (line,) = [c for c in commands() if "--plugin" in c]
     options = ["--profile", "quick", "--operators", "gradient,jvp", "--out", str(folder / "out")]
-    command = [sys.executable, "-m", "diffbench.cli", *shlex.split(line)[1:], *options]
+    command = [sys.executable, "-c", MAIN, *shlex.split(line)[1:], *options]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     import diffbench

@@ -1,0 +1,151 @@
+"""What asv tracks over commits: one instance a family, every method, its first-order derivative.
+
+The cells are the registry's; the counts and errors are those of one ``diffbench.run``. asv wants
+numbers that are worse when they grow, so correct digits are tracked as digits lost; a number that
+does not exist (the calls of f of a method that has none) is NaN, which the published site leaves
+out, where infinity, text or lists would stop it. The version strings keep the history of a
+benchmark when its source is edited. asv takes settings from the module too: nothing here may be
+called ``number``, ``unit`` or ``repeat``.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffbench.method import Prepared, prepare, variant_name
+from diffbench.problem import Instance
+from diffbench.registry import discover
+
+REGISTRY = discover(kinds=("problems", "methods"))
+METHODS = {variant_name(method): method for method in REGISTRY.methods()}
+DIGITS = 16  # what a double can hold, rounded up
+
+
+def largest() -> dict[str, Instance]:
+    """The largest instance of each family in the quick profile, by name."""
+    by_family = {row.family: row for row in REGISTRY.instances("all", "quick")}
+    return {row.name: row for row in by_family.values()}
+
+
+INSTANCES = largest()
+
+
+def asked(instance: Instance) -> str:
+    """The first-order derivative that an instance has."""
+    return "gradient" if instance.scalar else "jacobian"
+
+
+def ready(name: str, method: str) -> tuple[Prepared, tuple[Any, ...]]:
+    """A cell, prepared at another point and staged; NotImplementedError tells asv to leave it."""
+    from diffbench.errors import Unsupported
+
+    instance = INSTANCES[name]
+    try:
+        prepared = prepare(METHODS[method], instance, asked(instance))
+    except Unsupported as reason:
+        raise NotImplementedError(str(reason)) from reason
+    return prepared, prepared.stage(instance.x)
+
+
+class Cells:
+    """Time and peak memory of a prepared cell; preparing and the first call stand in ``setup``."""
+
+    params = (list(INSTANCES), list(METHODS))
+    param_names = ("instance", "method")
+    timeout = 60.0
+    repeat = (3, 10, 0.5)  # at least three samples, at most ten, for half a second
+    sample_time = 0.002
+    warmup_time = 0.02
+
+    def setup(self, instance: str, method: str) -> None:
+        self.prepared, self.args = ready(instance, method)
+        self.prepared(*self.args)
+
+    def time_derivative(self, instance: str, method: str) -> None:
+        self.prepared(*self.args)
+
+    def peakmem_derivative(self, instance: str, method: str) -> None:
+        self.prepared(*self.args)
+
+
+Cells.time_derivative.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
+Cells.peakmem_derivative.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
+
+
+# Record field: unit. ``digits_lost`` is made from ``digits``.
+TRACKED = {
+    "digits_lost": "digits",
+    "calls_f": "calls",
+    "sweeps": "sweeps",
+    "directions": "directions",
+    "graph_ops": "operations",
+}
+Numbers = dict[str, float]
+
+
+def finite(value: Any) -> float:
+    """A finite float, or NaN."""
+    found = math.nan if value is None else float(value)
+    return found if math.isfinite(found) else math.nan
+
+
+def numbers(record: dict[str, Any]) -> Numbers:
+    """The tracked numbers of one record."""
+    lost = float(np.maximum(DIGITS - finite(record["digits"]), 0.0))  # NaN stays NaN
+    return {"digits_lost": lost} | {k: finite(record[k]) for k in TRACKED if k in record}
+
+
+def measured() -> dict[tuple[str, str], Numbers]:
+    """One quick run over the same cells: the tracked numbers by instance and method."""
+    import diffbench
+
+    found = {}
+    for operator in ("gradient", "jacobian"):
+        names = [name for name, instance in INSTANCES.items() if asked(instance) == operator]
+        with tempfile.TemporaryDirectory() as folder:
+            run = diffbench.run(
+                problems=",".join(names),
+                operators=operator,
+                profile="quick",
+                out=str(Path(folder) / "run"),
+            )
+            for row in run.records.query("status == 'ok'").to_dict("records"):
+                found[row["instance"], row["method"]] = numbers(row)
+    return found
+
+
+class Records:
+    """Counts and lost digits, from the records of one run that all of them share."""
+
+    params = (list(INSTANCES), list(METHODS))
+    param_names = ("instance", "method")
+    timeout = 300.0
+
+    def setup_cache(self) -> dict[tuple[str, str], Numbers]:
+        return measured()
+
+    def setup(self, found: dict[tuple[str, str], Numbers], instance: str, method: str) -> None:
+        if (instance, method) not in found:
+            raise NotImplementedError("this method cannot do this instance")
+
+
+def track(field: str, unit: str) -> Any:
+    """A benchmark that reads one number off the shared run."""
+
+    def tracked(
+        self: Records, found: dict[tuple[str, str], Numbers], instance: str, method: str
+    ) -> float:
+        return found[instance, method][field]
+
+    tracked.unit = unit  # type: ignore[attr-defined]  # asv reads it off the function
+    tracked.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
+    return tracked
+
+
+for _field, _unit in TRACKED.items():
+    setattr(Records, f"track_{_field}", track(_field, _unit))

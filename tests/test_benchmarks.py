@@ -1,0 +1,93 @@
+"""asv accepts the benchmarks, runs a few of them, and publishes what they leave."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diffbench.registry import Registry
+
+# One cell of each kind of benchmark: asv matches this against name(parameters).
+SOME = r"\(.*lecture\[n=\d+\]', '(reverse|finite_difference\[scheme=central\])'\)"
+
+
+def asv(config: Path, *arguments: str) -> str:
+    """The output of an asv command; its home is the test's, for its file on the machine."""
+    command = [sys.executable, "-m", "asv", "--config", str(config), *arguments]
+    environment = os.environ | {"HOME": str(config.parent)}
+    done = subprocess.run(
+        command, cwd=config.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def head(root: Path) -> str:
+    command = ["git", "-c", "safe.directory=*", "rev-parse", "HEAD"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("no git checkout here: asv needs a commit")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def config(root: Path, head: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository's configuration with its results in a folder of the test."""
+    folder = tmp_path_factory.mktemp("asv")
+    settings = json.loads((root / "asv.conf.json").read_text())
+    settings |= {"repo": str(root), "benchmark_dir": str(root / settings["benchmark_dir"])}
+    path = folder / "asv.conf.json"
+    path.write_text(json.dumps(settings))
+    asv(path, "machine", "--yes", "--machine", "test")
+    return path
+
+
+def test_asv_accepts_the_benchmarks(config: Path) -> None:
+    assert "No problems found" in asv(config, "check")
+
+
+def test_the_parameters_are_the_registrys(registry: Registry) -> None:
+    from benchmarks.derivatives import INSTANCES, METHODS
+
+    assert {row.family for row in INSTANCES.values()} == set(registry.families)
+    assert {method.name for method in METHODS.values()} == set(registry.method_types)
+
+
+def lecture_n() -> int:
+    from benchmarks.derivatives import INSTANCES
+
+    return next(row.n for row in INSTANCES.values() if row.family == "lecture")
+
+
+def results(config: Path, head: str) -> dict[str, list[float | None]]:
+    """The values of each benchmark that has any, by its short name."""
+    (path,) = (config.parent / ".asv" / "results" / "test").glob(f"{head[:8]}-*.json")
+    saved = json.loads(path.read_text())
+    first = saved["result_columns"].index("result")
+    return {
+        name.rpartition(".")[2]: [value for value in row[first] if value is not None]
+        for name, row in saved["results"].items()
+        if row[first]
+    }
+
+
+def test_a_few_run_and_are_published(config: Path, head: str) -> None:
+    names = "|".join(["time_derivative", "peakmem_derivative", "track_.*"])
+    what = ["--quick", "--bench", f"({names}){SOME}"]
+    asv(config, "run", "--machine", "test", "--set-commit-hash", head, *what)
+    found = {k: [v for v in row if not math.isnan(v)] for k, row in results(config, head).items()}
+    assert 2.0 * lecture_n() in found["track_calls_f"]
+    assert 1.0 in found["track_sweeps"]
+    assert 0 <= min(found["track_digits_lost"]) < 2 < max(found["track_digits_lost"]) < 10
+    assert len(found["time_derivative"]) == len(found["peakmem_derivative"]) == 2
+    assert min(found["time_derivative"]) > 0
+    asv(config, "publish")
+    index = json.loads((config.parent / ".asv" / "html" / "index.json").read_text())
+    assert {name.rpartition(".")[2] for name in index["benchmarks"]} >= set(found)
