@@ -1,0 +1,243 @@
+"""The proven derivative: the same f in ball arithmetic at the exact binary input.
+
+Every number is a ball (python-flint's ``arb``): a midpoint and a radius that provably holds the
+exact result. The precision is doubled until the enclosure is tight; what then stands is a number
+with a proof, or no claim. The same derivative in 53-bit balls tells its condition: ``rad53`` is
+how far rounding in double precision may honestly carry an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import flint
+import numpy as np
+from flint import arb, arb_mat
+from numpy.typing import NDArray
+
+from diffbench import ad
+from diffbench.ad import forward, reverse
+from diffbench.ad.graph import Backend
+from diffbench.ad.kernels import Contraction
+from diffbench.ad.namespace import object_backend
+from diffbench.ad.operators import gradient_of, unit_seeds
+from diffbench.ad.rules import Rule
+from diffbench.problem import Instance
+
+__all__ = ["Reference", "ball_backend", "certify", "enclosure"]
+
+Array = NDArray[np.float64]
+Claim = Literal["certified", "weaker", "none"]
+
+PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
+MOST_OPERATIONS = 20_000_000
+TIGHT = 2.0**-60
+BESIDE_53 = 2.0**-10
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Enclosure of an answer: ``hi + lo`` (two doubles) with a proven ``radius``, and ``rad53``.
+
+    All four have the shape of the answer. ``claim`` is none where no ball came out finite and
+    tight, with the ``reason``; ``zero`` where the family declares the answer identically zero.
+    """
+
+    hi: Array
+    lo: Array
+    radius: Array
+    rad53: Array
+    claim: Claim
+    bits: int | None
+    reason: str
+    zero: bool
+
+    def save(self, path: Path | str) -> None:
+        """Write it as one npz file."""
+        facts = np.array([self.claim, str(self.bits or 0), self.reason, str(int(self.zero))])
+        with open(path, "wb") as file:
+            np.savez(file, hi=self.hi, lo=self.lo, radius=self.radius, rad53=self.rad53, facts=facts)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Reference:
+        """Read what ``save`` wrote."""
+        with np.load(path, allow_pickle=False) as data:
+            claim, bits, reason, zero = map(str, data["facts"])
+            arrays = (data[name] for name in ("hi", "lo", "radius", "rad53"))
+            return cls(*arrays, claim, int(bits) or None, reason, zero == "1")  # type: ignore[arg-type]  # np.load is untyped
+
+
+# --- ball arithmetic over the rule table ---------------------------------------------------------
+
+
+def _coerced(x: Any) -> Any:
+    return arb(float(x)) if isinstance(x, float | int) and not isinstance(x, bool) else x
+
+
+def _scalar(rule: Rule) -> Callable[..., Any]:
+    if callable(rule.ball):
+        function = rule.ball
+        return lambda *args: function(*map(_coerced, args))
+    name = rule.ball
+    return lambda x: getattr(_coerced(x), name)()
+
+
+def _matrix(x: Any) -> arb_mat:
+    return arb_mat(x.shape[0], x.shape[1], [_coerced(v) for v in x.reshape(-1).tolist()])
+
+
+def _entries(m: arb_mat) -> Any:
+    out = np.empty(m.nrows() * m.ncols(), dtype=object)
+    out[:] = m.entries()
+    return out.reshape(m.nrows(), m.ncols())
+
+
+def _contract(x: Any, y: Any, a: str, b: str, out: str) -> Any:
+    """Products of sums by ``arb_mat``, whose dot products round once."""
+    plan = Contraction.of(a, b, out)
+    x, y = np.asarray(x, dtype=object), np.asarray(y, dtype=object)
+    pairs = zip(*plan.matrices(x, y), strict=True)
+    product = np.stack([_entries(_matrix(p) * _matrix(q)) for p, q in pairs])
+    return plan.assemble(product, x, y)
+
+
+def _solve(a: Any, b: Any) -> Any:
+    b = np.asarray(b, dtype=object)
+    return _entries(_matrix(a).solve(_matrix(b.reshape(len(b), -1)))).reshape(b.shape)
+
+
+def ball_backend() -> Backend:
+    """The arithmetic of balls at the precision that is set when it is made."""
+    return object_backend(
+        "balls",
+        _scalar,
+        arb.pi(),
+        contract=_contract,
+        solve=_solve,
+        det=lambda a, axes: _matrix(a).det(),
+        logabsdet=lambda a, axes: abs(_matrix(a).det()).log(),
+    )
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Ball arithmetic at that many bits."""
+    before = flint.ctx.prec
+    flint.ctx.prec = bits
+    try:
+        yield
+    finally:
+        flint.ctx.prec = before
+
+
+def balls(x: Any) -> Any:
+    """The exact balls of an array or number of floats; anything else unchanged."""
+    if isinstance(x, float):
+        return arb(x)
+    if not (isinstance(x, np.ndarray) and x.dtype.kind == "f"):
+        return x
+    out = np.empty(x.size, dtype=object)
+    out[:] = [arb(v) for v in x.reshape(-1).tolist()]
+    return out.reshape(x.shape)
+
+
+# --- the operators over balls --------------------------------------------------------------------
+
+
+def _by_columns(f: Any, x: Any, c: Any, backend: Backend) -> Any:
+    return np.moveaxis(np.asarray(forward.chunked(f, x, c, backend)[1]), 0, -1)
+
+
+def _jacobian(f: Any, x: Any, c: Any, backend: Backend, m: int) -> Any:
+    if m > x.size:
+        return _by_columns(f, x, c, backend)
+    rows = reverse.pull(f, x, c, backend, unit_seeds)[1]
+    return np.stack([np.asarray(row, dtype=object) for row in rows])
+
+
+def enclosure(instance: Instance, operator: str, bits: int) -> Any:
+    """The answer as an object array of balls at that precision."""
+    with precision(bits):
+        backend = ball_backend()
+        f, x, c = instance.f, balls(instance.x), tuple(map(balls, instance.constants))
+        v, w = balls(instance.v), balls(instance.w)
+        programs: dict[str, Callable[[], Any]] = {
+            "value": lambda: f(x, backend.traced, *c),
+            "gradient": lambda: reverse.pull(f, x, c, backend)[1][0],
+            "jacobian": lambda: _jacobian(f, x, c, backend, instance.m),
+            "jvp": lambda: forward.push(f, x, v[None, :], c, backend)[1][0],
+            "vjp": lambda: reverse.pull(f, x, c, backend, lambda y: [w])[1][0],
+            "hvp": lambda: forward.push(gradient_of(f, backend), x, v[None, :], c, backend)[1][0],
+            "hessian": lambda: _by_columns(gradient_of(f, backend), x, c, backend),
+        }
+        return np.asarray(programs[operator](), dtype=object)
+
+
+def _midpoints(enclosed: Any) -> tuple[Array, Array, Array]:
+    """Midpoints as two doubles and radii that also cover what the two doubles leave out."""
+    hi, lo, radius = (np.empty(enclosed.size) for _ in range(3))
+    for i, ball in enumerate(enclosed.reshape(-1)):
+        ball = _coerced(ball)
+        if not ball.is_finite():
+            hi[i], lo[i], radius[i] = np.nan, np.nan, np.inf
+            continue
+        middle = ball.mid()
+        hi[i] = float(middle)
+        lo[i] = float(middle - hi[i])
+        radius[i] = float((ball.rad() + abs(middle - hi[i] - lo[i])).upper()) * (1 + 2.0**-50)
+    return tuple(a.reshape(enclosed.shape) for a in (hi, lo, radius))  # type: ignore[return-value]  # three arrays
+
+
+def certify(instance: Instance, operator: str) -> Reference:
+    """The proven answer of one cell, or a Reference that says why there is none."""
+    shape = _answer_shape(instance, operator)
+    zero = operator in instance.zero
+    work = _work(instance, operator)
+    if work > MOST_OPERATIONS:
+        reason = f"too large to prove: about {work:.1e} ball operations (the limit is {MOST_OPERATIONS:.0e})"
+        return _nothing(shape, reason, zero)
+    rad53 = _radii53(instance, operator, shape)
+    reason = "no ball came out"
+    for bits in PRECISIONS:
+        try:
+            hi, lo, radius = _midpoints(enclosure(instance, operator, bits))
+        except ad.Undecided as error:
+            reason = f"a branch cannot be decided at {bits} bits: {error}"
+            continue
+        if not np.isfinite(hi).all():
+            reason = f"singular point: {np.sum(~np.isfinite(hi))} entries have no finite ball"
+        elif np.all((radius <= TIGHT * np.abs(hi)) | (radius <= BESIDE_53 * rad53)):
+            return Reference(hi, lo, radius, rad53, "certified", bits, "", zero)
+        else:
+            reason = f"no tight enclosure at {bits} bits"
+    return _nothing(shape, reason, zero)
+
+
+def _answer_shape(instance: Instance, operator: str) -> tuple[int, ...]:
+    from diffbench.operators import OPERATORS
+
+    return OPERATORS[operator].shape(instance.n, instance.y_shape)
+
+
+def _nothing(shape: tuple[int, ...], reason: str, zero: bool) -> Reference:
+    empty = np.full(shape, np.nan)
+    return Reference(empty, empty, empty, np.full(shape, np.inf), "none", None, reason, zero)
+
+
+def _radii53(instance: Instance, operator: str, shape: tuple[int, ...]) -> Array:
+    try:
+        return _midpoints(enclosure(instance, operator, 53))[2]
+    except ad.Undecided:
+        return np.full(shape, np.inf)
+
+
+def _work(instance: Instance, operator: str) -> float:
+    """Ball operations to expect: those of f, times what the operator multiplies them by."""
+    primal = ad.trace(instance.f, instance.x, *instance.constants).ops() + instance.n
+    sweeps = {"value": 1, "hessian": 8 * instance.n, "hvp": 8}
+    return float(primal) * sweeps.get(operator, 4 if operator != "jacobian" else 4 * min(instance.n, instance.m))
