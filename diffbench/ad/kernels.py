@@ -17,6 +17,7 @@ __all__ = [
     "Contraction",
     "after",
     "arg",
+    "attains",
     "cofactors",
     "concat",
     "contract",
@@ -109,6 +110,11 @@ def det(x: Any, axes: Axes) -> Any:
 def logabsdet(x: Any, axes: Axes) -> Any:
     """The logarithm of the size of the determinant of a matrix."""
     return np.linalg.slogdet(x)[1]
+
+
+def attains(x: Any, y: Any, axes: Axes) -> Any:
+    """Which entries attain the extreme ``y`` (with its axes kept) of their slice along ``axes``."""
+    return x == y
 
 
 # --- choices -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
-from diffbench.ad import kernels, objects
+from diffbench.ad import objects
 from diffbench.ad.errors import ADError, NamespaceError
 from diffbench.ad.graph import Backend, Kernels, Traced, apply, shape_of
 from diffbench.ad.rules import ENTRYWISE, RULES, Rule
@@ -29,7 +29,10 @@ EXTRAS = {
     "erf": "the error function: no composition of standard names has full accuracy",
     "xlogy": "x log y with 0 log 0 = 0: entropies need it",
     "dot": "the inner product of two vectors, as numpy, jax and autograd spell it",
-    "masked": "used by the rule table alone: a zero direction stays zero",
+    "masked": "used by the rule table: a zero direction stays zero",
+    "attains": "used by the rule table: who attains a maximum",
+    "contract": "used by the rule table: the one bilinear primitive",
+    "scatter": "used by the rule table: the transpose of indexing",
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
 _DTYPES = {"float64": np.float64, "int64": np.int64, "bool": np.bool_}
@@ -284,6 +287,10 @@ class Namespace:
         """Zeros with ``g`` added at a key: the transpose of indexing."""
         return self._apply("scatter", (g,), key, shape)
 
+    def attains(self, x: Any, y: Any, axes: tuple[int, ...]) -> Any:
+        """Which entries attain the extreme ``y`` of their slice: what max and min derive by."""
+        return self._apply("attains", (x, y), axes)
+
     # --- products --------------------------------------------------------------------------------
 
     def contract(self, a: Any, b: Any, left: str, right: str, out: str) -> Any:
@@ -312,7 +319,13 @@ class Namespace:
         row, column = ("i" if left > 1 else ""), ("k" if right > 1 else "")
         a, mine = self._thinned(a, batch, left - 2, extra)
         b, theirs = self._thinned(b, batch, right - 2, extra)
-        return self.contract(a, b, mine + row + "j", theirs + "j" + column, batch + row + column)
+        kept = "".join(c for c in batch if c in mine + theirs)
+        y = self.contract(a, b, mine + row + "j", theirs + "j" + column, kept + row + column)
+        if kept == batch:
+            return y
+        shape = iter(_shape(y))
+        lead = tuple(next(shape) if c in kept else 1 for c in batch)
+        return self.reshape(y, (*lead, *shape))
 
     def _thinned(self, x: Any, batch: str, have: int, extra: int) -> tuple[Any, str]:
         """x without batch axes of length 1, and the letters of those that stay."""
@@ -418,7 +431,8 @@ def _numpy_namespace() -> SimpleNamespace:
     table: dict[str, Any] = {name: getattr(np, name) for name in NAMES if hasattr(np, name)}
     for name in ENTRYWISE:
         table.setdefault(name, RULES[name].numpy)
-    table.update(scatter=kernels.scatter, contract=kernels.contract, masked=kernels.masked)
+    for name in ("scatter", "contract", "attains"):
+        table[name] = RULES[name].numpy
     table["linalg"] = np.linalg
     missing = [name for name in NAMES if name not in table]
     if missing:

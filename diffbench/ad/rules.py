@@ -121,10 +121,12 @@ def _hypot(which: int) -> Callable[..., Any]:
     return lambda xp, g, y, *ab: g * (ab[which] / xp.where(y == 0, 1.0, y))
 
 
-def _larger(which: int) -> Callable[..., Any]:
+def _chosen(which: int, wins: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The whole direction to the operand that wins, half of it to each side of a tie."""
+
     def partial(xp: Any, g: Any, y: Any, *ab: Any) -> Any:
         mine, other = ab[which], ab[1 - which]
-        return xp.where(mine == other, 0.5 * g, xp.where(mine == y, g, 0.0))
+        return xp.where(wins(mine, other), g, xp.where(mine == other, 0.5 * g, 0.0))
 
     return partial
 
@@ -136,7 +138,7 @@ def _prod_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
 
 def _extreme_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
     """The adjoint in equal shares to all entries that attain the extreme."""
-    hit = xp.where(x == y, 1.0, 0.0)
+    hit = xp.where(xp.attains(x, y, axes), 1.0, 0.0)
     return xp.where(hit == 0, 0.0, g * (hit / xp.sum(hit, axis=axes, keepdims=True)))
 
 
@@ -259,10 +261,12 @@ _BINARY = (
             lambda xp, g, y, a, b: g * (a / b), (_ANY, _POSITIVE), r"{0} \ln {1}",
             ball=lambda a, b: a * b.log(), sympy=lambda sp, a, b: a * sp.log(b), singular=True,
             convention="-inf for the factor where the logarithm is of 0"),
-    _binary("maximum", np.maximum, _larger(0), _larger(1), ((-3.0, -1.0), (1.0, 3.0)), r"\max({0}, {1})",
+    _binary("maximum", np.maximum, _chosen(0, operator.gt), _chosen(1, operator.gt),
+            ((-3.0, -1.0), (1.0, 3.0)), r"\max({0}, {1})",
             ball=lambda a, b: a.max(b), sympy="Max", native="fmax", analytic=False,
             convention="half to each side of a tie"),
-    _binary("minimum", np.minimum, _larger(0), _larger(1), ((-3.0, -1.0), (1.0, 3.0)), r"\min({0}, {1})",
+    _binary("minimum", np.minimum, _chosen(0, operator.lt), _chosen(1, operator.lt),
+            ((-3.0, -1.0), (1.0, 3.0)), r"\min({0}, {1})",
             ball=lambda a, b: a.min(b), sympy="Min", native="fmin", analytic=False,
             convention="half to each side of a tie"),
     _binary("remainder", np.remainder, lambda xp, g, y, a, b: g, lambda xp, g, y, a, b: -(g * xp.floor(a / b)),
@@ -324,6 +328,7 @@ _REDUCTIONS = (
                convention="cofactors at singular matrices"),
     _reduction("logabsdet", kernels.logabsdet, r"\ln \lvert \det {0} \rvert", _logdet_weight,
                cost=_cubic(2 / 3), analytic=False),
+    Rule("attains", kernels.attains, FIXED, cost=_none, latex="{0} = {1}", analytic=False),
     Rule("all", kernels.reducer(np.all), FIXED, cost=_none, latex=r"\forall {0}", analytic=False),
     Rule("any", kernels.reducer(np.any), FIXED, cost=_none, latex=r"\exists {0}", analytic=False),
     Rule("argmax", kernels.arg(np.argmax), FIXED, cost=_none, latex=r"\arg\max {0}", analytic=False),

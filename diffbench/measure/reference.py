@@ -8,6 +8,7 @@ how far rounding in double precision may honestly carry an answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,12 +112,31 @@ def _solve(a: Any, b: Any) -> Any:
     return _entries(_matrix(a).solve(_matrix(b.reshape(len(b), -1)))).reshape(b.shape)
 
 
+def _attains(x: Any, y: Any, axes: tuple[int, ...]) -> Any:
+    """Which entries surely attain the extreme: a ball apart from all others, or exact ties."""
+    rest = tuple(i for i in range(x.ndim) if i not in axes)
+    turned = np.transpose(x, (*rest, *axes))
+    extremes = np.transpose(np.broadcast_to(y, x.shape), (*rest, *axes))
+    count = math.prod(x.shape[i] for i in axes)
+    pairs = zip(turned.reshape(-1, count), extremes.reshape(-1, count), strict=True)
+    hits = np.array([_winners(row, extreme[0]) for row, extreme in pairs]).reshape(turned.shape)
+    return np.transpose(hits, np.argsort((*rest, *axes)))
+
+
+def _winners(row: Any, extreme: Any) -> list[bool]:
+    near = [i for i, v in enumerate(row) if _coerced(v).overlaps(_coerced(extreme))]
+    if len(near) > 1 and not all(row[i] == row[near[0]] for i in near):
+        raise ad.Undecided(f"{len(near)} balls overlap at an extreme")
+    return [i in near for i in range(len(row))]
+
+
 def ball_backend() -> Backend:
     """The arithmetic of balls at the precision that is set when it is made."""
     return object_backend(
         "balls",
         _scalar,
         arb.pi(),
+        attains=_attains,
         contract=_contract,
         solve=_solve,
         det=lambda a, axes: _matrix(a).det(),
