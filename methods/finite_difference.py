@@ -203,7 +203,8 @@ class FiniteDifference:
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
         """A sentence where one answer would take over ``MOST_CALLS`` calls of f."""
-        count = CALLS[self.scheme].get(operator, lambda n: 2)(instance.n)
+        calls = CALLS[self.scheme].get(operator)
+        count = calls(instance.n) if calls else 2
         if count <= MOST_CALLS:
             return None
         return f"finite_difference: one {operator} takes {count} calls of f, over {MOST_CALLS}"

@@ -67,8 +67,12 @@ FAMILY = Family(
     reference="Baydin et al., Automatic differentiation in machine learning, 2018, table 1",
     latex=r"l_1 = x, \quad l_{k+1} = 4 l_k (1 - l_k), \quad f(x) = l_{\mathrm{depth}}",
     parameters={
-        "depth": Parameter(4, "number of the iterate; accuracy is decidable to about 25", minimum=1)
+        "depth": Parameter(4, "number of the iterate; its accuracy is decidable to 12", minimum=1)
     },
-    sizes={"quick": "depth=2|5", "standard": "depth=2:8|16", "full": "depth=2:8|12|16|20|24|32|64"},
+    sizes={
+        "quick": "depth=2|5",
+        "standard": "depth=2:8|12",
+        "full": "depth=2:8|10|12|16|20|24|32|64",
+    },
     build=build,
 )
