@@ -43,13 +43,19 @@ PLUGINS = {
         "diffbench.ad",
     },
     "diffbench.problems": {"diffbench.problem"},
-    "diffbench.reports": {"diffbench.records", "diffbench.analysis", "diffbench.page"},
+    "diffbench.reports": {
+        "diffbench.records",
+        "diffbench.analysis",
+        "diffbench.page",
+        "diffbench.reports",  # pages share the sections and charts that build.py lays out
+    },
     "diffbench.studies": {"diffbench"},  # part of the engine, but named by the registry alone
 }
 # The rule table names ball and sympy functions in two of its columns; they load when first used.
 AD_AT_IMPORT = {"numpy"}
 AD_LAZILY = {"numpy", "scipy", "sympy", "flint"}
 AD_COMPILES = {"diffbench.ad.compile": {"llvmlite"}}
+RENDERER = "diffbench.reports.build"  # lays pages out and names none: the way from api to HTML
 FUNCTION_LINES = 50
 FILE_LINES = 400
 
@@ -129,7 +135,8 @@ ENGINE = [module for module in MODULES if owner(module) is None]
 
 @pytest.mark.parametrize("module", [m for m in ENGINE if m != "diffbench"])
 def test_imports_only_what_stands_above_it(module: str) -> None:
-    below = {name for name in ours(module) if name != "diffbench" and layer(name) > layer(module)}
+    engine = {name for name in ours(module) if owner(name) is None and name != "diffbench"}
+    below = {name for name in engine if layer(name) > layer(module)}
     assert below == set()
 
 
@@ -146,7 +153,7 @@ def test_a_plugin_imports_only_its_contract(module: str) -> None:
 @every_module
 def test_nothing_but_the_registry_names_plugins(module: str) -> None:
     named = {name for name in ours(module) if owner(name) not in (None, owner(module))}
-    assert named == set()
+    assert named <= ({RENDERER} if module == "diffbench.api" else set())
     if module != "diffbench.registry" and owner(module) is None:
         words = {node.value for node in ast.walk(tree(module)) if isinstance(node, ast.Constant)}
         assert words.isdisjoint(PLUGINS), "only the registry knows where plugins live"
