@@ -1,4 +1,4 @@
-"""The exceptions that a user can cause; each message says what was got, what is accepted, what to type."""
+"""The exceptions that a user can cause: what was got, what is accepted, what to type."""
 
 from __future__ import annotations
 

@@ -150,7 +150,9 @@ class Family:
             scalar=parts.m is None,
             x=_frozen(parts.x),
             prepare_x=_frozen(parts.prepare_x),
-            constants=tuple(_frozen(c) if isinstance(c, np.ndarray) else c for c in parts.constants),
+            constants=tuple(
+                _frozen(c) if isinstance(c, np.ndarray) else c for c in parts.constants
+            ),
             v=_frozen(_seed_vector(rng, parts.x.shape)),
             w=_frozen(_seed_vector(rng, y_shape)),
             f=parts.f,

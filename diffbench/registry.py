@@ -38,7 +38,18 @@ MODULES = {
     "pages": "diffbench.reports",
     "studies": "diffbench.studies",
 }
-DECLARED = ("title", "category", "claim", "cost", "reference", "native", "nests", "parameters", "requires", "version")
+DECLARED = (
+    "title",
+    "category",
+    "claim",
+    "cost",
+    "reference",
+    "native",
+    "nests",
+    "parameters",
+    "requires",
+    "version",
+)
 NATIVE_FIRST_ORDER = frozenset({"jvp", "vjp", "gradient", "jacobian"})
 
 
@@ -86,7 +97,9 @@ class Registry:
     def _check_family(self, family: Family, origin: str) -> None:
         missing = [p for p in PROFILES if p not in family.sizes]
         if missing:
-            raise PluginError(f"{origin}: family {family.name!r} declares no sizes for {', '.join(missing)}")
+            raise PluginError(
+                f"{origin}: family {family.name!r} declares no sizes for {', '.join(missing)}"
+            )
         for profile in PROFILES:
             for point in Choice(family.name, _sizes(family, profile)).points():
                 family.parameter_values(point)
@@ -126,7 +139,7 @@ class Registry:
         return sorted(found.values(), key=lambda i: (i.n * i.m * i.depth, i.family))
 
     def points(self, selection: str, profile: str) -> list[tuple[str, dict[str, Any]]]:
-        """(family name, all its parameters) of a selection, without building anything; each once."""
+        """(family name, all its parameters) of a selection, each once; nothing is built."""
         found: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
         for choice in self._expanded(selection, self.families, "family"):
             family = self.family(choice.name)
@@ -160,7 +173,9 @@ class Registry:
             if choice.name != "all":
                 yield choice
             elif choice.values:
-                raise BadSelection(f"selection {selection!r}: 'all' takes no parameters; name the {kind}")
+                raise BadSelection(
+                    f"selection {selection!r}: 'all' takes no parameters; name the {kind}"
+                )
             else:
                 yield from (Choice(name, {}) for name in table)
 
@@ -173,18 +188,26 @@ def _variants(kind: type[Any], choice: Choice) -> list[Method]:
     for key, values in choice.values.items():
         if key not in kind.parameters:
             accepted = ", ".join(kind.parameters) or "none"
-            raise BadSelection(f"method {kind.name!r} has no parameter {key!r} (it has: {accepted})")
+            raise BadSelection(
+                f"method {kind.name!r} has no parameter {key!r} (it has: {accepted})"
+            )
         for value in values:
             if value not in kind.parameters[key]:
                 accepted = "|".join(map(str, kind.parameters[key]))
-                raise BadSelection(f"method {kind.name!r}: {key}={value} is not one of {key}={accepted}")
+                raise BadSelection(
+                    f"method {kind.name!r}: {key}={value} is not one of {key}={accepted}"
+                )
     values = {key: choice.values.get(key, declared) for key, declared in kind.parameters.items()}
     return [kind(**point) for point in Choice(choice.name, values).points()]
 
 
 def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, str]) -> Any:
     if name not in table:
-        hint = f"; refused plugins: {', '.join(broken)} (diffbench list methods tells why)" if broken else ""
+        hint = (
+            f"; refused plugins: {', '.join(broken)} (diffbench list methods tells why)"
+            if broken
+            else ""
+        )
         raise UnknownName(kind, name, table, hint)
     return table[name]
 

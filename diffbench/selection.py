@@ -32,7 +32,8 @@ class Choice:
         """The Cartesian product of all ranges, in the order in which they were written."""
         keys = list(self.values)
         return [
-            dict(zip(keys, point, strict=True)) for point in itertools.product(*self.values.values())
+            dict(zip(keys, point, strict=True))
+            for point in itertools.product(*self.values.values())
         ]
 
 
@@ -81,14 +82,18 @@ def _expand(text: str, item: str) -> list[Any]:
     match = _RANGE.fullmatch(text)
     if match is None:
         if ":" in text:
-            raise BadSelection(f"selection {item!r}: cannot read the range {text!r}; write a:b or a:b:x2")
+            raise BadSelection(
+                f"selection {item!r}: cannot read the range {text!r}; write a:b or a:b:x2"
+            )
         return [_value(text, item)]
     first, last, factor = int(match[1]), int(match[2]), match[3]
     if last < first:
         raise BadSelection(f"selection {item!r}: the range {text!r} is empty; write {last}:{first}")
     if factor is None:
         if last - first >= _MOST:
-            raise BadSelection(f"selection {item!r}: {text!r} has over a million values; write {text}:x2")
+            raise BadSelection(
+                f"selection {item!r}: {text!r} has over a million values; write {text}:x2"
+            )
         return list(range(first, last + 1))
     if int(factor) < 2 or first < 1:
         raise BadSelection(f"selection {item!r}: {text!r} never grows; write 1:{last}:x2")

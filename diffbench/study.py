@@ -27,7 +27,7 @@ class StudyRow(msgspec.Struct, frozen=True, kw_only=True):
 @final
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An experiment: ``run()`` yields its rows; it is planned, isolated, stored and resumed like cells."""
+    """An experiment: ``run()`` yields its rows; it is isolated, stored and resumed like cells."""
 
     name: str
     title: str

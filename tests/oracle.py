@@ -53,7 +53,11 @@ _FIXED = {
 def _lambdified(rule: Any) -> Any:
     count = getattr(rule.numpy, "nin", len(rule.partials))
     symbols = sympy.symbols(f"a:{count}")
-    value = getattr(sympy, rule.sympy)(*symbols) if isinstance(rule.sympy, str) else rule.sympy(sympy, *symbols)
+    value = (
+        getattr(sympy, rule.sympy)(*symbols)
+        if isinstance(rule.sympy, str)
+        else rule.sympy(sympy, *symbols)
+    )
     return sympy.lambdify(symbols, value, [{}, _mp_functions()])
 
 
@@ -64,7 +68,9 @@ def _mp_functions() -> dict[str, Any]:
 
 def _scalar(rule: Any) -> Any:
     function = _FIXED.get(rule.name) or _lambdified(rule)
-    return lambda *args: function(*(mp.mpf(a) if isinstance(a, float | int) and not isinstance(a, bool) else a for a in args))
+    return lambda *args: function(
+        *(mp.mpf(a) if isinstance(a, float | int) and not isinstance(a, bool) else a for a in args)
+    )
 
 
 @functools.cache
@@ -97,7 +103,12 @@ def second(instance: Instance, v: Any, u: Any) -> Any:
     """u^T H v by central differences; good to 50 digits."""
     x, h = _numbers(instance.x), mp.mpf(10) ** -30
     a, b = h * v, h * u
-    return (value(instance, x + a + b) - value(instance, x + a - b) - value(instance, x - a + b) + value(instance, x - a - b)) / (4 * h * h)
+    return (
+        value(instance, x + a + b)
+        - value(instance, x + a - b)
+        - value(instance, x - a + b)
+        + value(instance, x - a - b)
+    ) / (4 * h * h)
 
 
 def answer(instance: Instance, operator_name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Thirty programs with loops, branches, recursion, indexing and linear algebra, against 50 digits."""
+"""Thirty programs: loops, branches, recursion, indexing, linear algebra, against 50 digits."""
 
 from __future__ import annotations
 
@@ -155,21 +155,36 @@ PROGRAMS = {
     "speelpenning_zero": (lambda x, xp: xp.prod(x) + xp.prod(x[1:]), [0.0, 2.0, 3.0, 0.5]),
     "two_zeros": (lambda x, xp: xp.prod(x * 2.0), [0.0, 2.0, 0.0, 0.5]),
     "tensordot": (
-        lambda x, xp: xp.sum(xp.tensordot(xp.reshape(x, (1, 2, 3)), xp.reshape(xp.exp(x), (2, 3, 1))) ** 2),
+        lambda x, xp: xp.sum(
+            xp.tensordot(xp.reshape(x, (1, 2, 3)), xp.reshape(xp.exp(x), (2, 3, 1))) ** 2
+        ),
         X,
     ),
     "outer": (lambda x, xp: xp.sum(xp.sin(xp.outer(x[:3], x[2:]))), X),
     "batched": (
-        lambda x, xp: xp.sum(xp.matmul(xp.reshape(x, (3, 1, 2)), xp.reshape(xp.cos(x), (3, 2, 1))) ** 2),
+        lambda x, xp: xp.sum(
+            xp.matmul(xp.reshape(x, (3, 1, 2)), xp.reshape(xp.cos(x), (3, 2, 1))) ** 2
+        ),
         X,
     ),
     "statistics": (lambda x, xp: xp.std(x) / (2.0 + xp.mean(x)) + xp.var(x, correction=1.0), X),
     "clip": (lambda x, xp: xp.sum(xp.clip(x, -1.0, 1.5) ** 2), X),
     "power": (lambda x, xp: xp.sum(x**3 + x**-2 + 2.0**x) + xp.sum((x * x) ** 0.75), X),
-    "tile": (lambda x, xp: xp.sum(xp.sin(xp.tile(x[:2], (2, 2)) * xp.reshape(x[2:6], (2, 2))[:, 0:1])), X),
+    "tile": (
+        lambda x, xp: xp.sum(xp.sin(xp.tile(x[:2], (2, 2)) * xp.reshape(x[2:6], (2, 2))[:, 0:1])),
+        X,
+    ),
     "entropy": (lambda x, xp: -xp.sum(xp.xlogy(x, x / xp.sum(x))), POSITIVE),
-    "diagonal": (lambda x, xp: xp.trace(xp.reshape(x, (3, 3))) * xp.sum(xp.diagonal(xp.reshape(x, (3, 3)), 1)), POSITIVE),
-    "geometry": (lambda x, xp: xp.atan2(x[0], x[1]) * xp.hypot(x[2], x[3]) + xp.asin(x[4] / 2.0), X),
+    "diagonal": (
+        lambda x, xp: (
+            xp.trace(xp.reshape(x, (3, 3))) * xp.sum(xp.diagonal(xp.reshape(x, (3, 3)), 1))
+        ),
+        POSITIVE,
+    ),
+    "geometry": (
+        lambda x, xp: xp.atan2(x[0], x[1]) * xp.hypot(x[2], x[3]) + xp.asin(x[4] / 2.0),
+        X,
+    ),
 }
 
 
@@ -188,7 +203,9 @@ def test_gradient_agrees_with_50_digits(name: str) -> None:
         assert verdict.verdict == "exact to rounding", verdict
 
 
-@pytest.mark.parametrize("name", ["attention", "rk4", "recursive", "two_zeros", "least_squares", "branch"])
+@pytest.mark.parametrize(
+    "name", ["attention", "rk4", "recursive", "two_zeros", "least_squares", "branch"]
+)
 def test_hessian_agrees_with_50_digits(name: str) -> None:
     f, x = PROGRAMS[name]
     instance = oracle.instance_of(f, x)

@@ -64,7 +64,7 @@ def push(
     constants: tuple[Any, ...],
     backend: Backend = FLOATS,
 ) -> tuple[Any, Any]:
-    """``f(x)`` and its tangents along k directions of shape ``(k, n)``: ``(y, (k, *shape of y))``."""
+    """``f(x)`` and its tangents ``(k, *shape of y)`` along k directions of shape ``(k, n)``."""
     COUNTERS.directions += shape_of(directions)[0]
     with opened() as level:
         trace = ForwardTrace(level, backend)

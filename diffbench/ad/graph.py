@@ -78,7 +78,7 @@ def plain(value: Any) -> Any:
 
 
 def apply(rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], kernels: Kernels) -> Any:
-    """A primitive on traced or plain operands: the highest trace records it, else it is computed."""
+    """A primitive on any operands: the highest trace records it, else it is computed."""
     top: Any = None
     for a in args:
         if type(a) is Traced and (top is None or a.trace.level > top.level):
@@ -96,7 +96,7 @@ _CONTRACT, _RESHAPE = RULES["contract"], RULES["reshape"]
 
 @final
 class Traced:
-    """An array that a trace watches: ``value`` is what it would be, ``node`` what the trace keeps."""
+    """An array that a trace watches: its ``value``, and in ``node`` what the trace keeps of it."""
 
     __array_ufunc__ = None  # numpy arrays leave mixed operations to the methods here
     __slots__ = ("node", "trace", "value")
@@ -307,7 +307,7 @@ class Graph:
         return Traced(self, value, len(self.rules) - 1)
 
     def record(self, rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
-        """Evaluate a primitive and append its node; a higher level among the operands goes first."""
+        """Evaluate a primitive and append its node; an operand of a higher level goes first."""
         values: list[Any] = []
         operands: list[int] = []
         for a in args:
@@ -358,7 +358,9 @@ class Graph:
     def ops(self) -> int:
         """Scalar operations of the nodes that the output needs, by the cost column of the table."""
         return sum(
-            rule.cost(shape_of(self.values[i]), [shape_of(a) for a in self.arguments(i)], self.params[i])
+            rule.cost(
+                shape_of(self.values[i]), [shape_of(a) for a in self.arguments(i)], self.params[i]
+            )
             for i, (rule, used) in enumerate(zip(self.rules, self.needed(), strict=True))
             if rule is not None and used
         )

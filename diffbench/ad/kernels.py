@@ -206,7 +206,9 @@ def others_product(xp: Any, x: Any, axis: int) -> Any:
     n = x.shape[axis]
     before = (slice(None),) * axis
     one = xp.ones((*x.shape[:axis], 1, *x.shape[axis + 1 :]))
-    prefix = xp.concat([one, xp.cumulative_prod(x[(*before, slice(0, n - 1))], axis=axis)], axis=axis)
+    prefix = xp.concat(
+        [one, xp.cumulative_prod(x[(*before, slice(0, n - 1))], axis=axis)], axis=axis
+    )
     back = xp.flip(x, axis=axis)[(*before, slice(0, n - 1))]
     suffix = xp.concat([one, xp.cumulative_prod(back, axis=axis)], axis=axis)
     return prefix * xp.flip(suffix, axis=axis)
@@ -239,13 +241,15 @@ class Contraction:
     @staticmethod
     @functools.lru_cache(maxsize=4096)
     def of(a: str, b: str, out: str) -> Contraction:
-        """The plan for operands with the axes ``a`` and ``b`` and a result with the axes ``out``."""
+        """The plan for operands with axes ``a`` and ``b`` and a result with axes ``out``."""
         summed = [c for c in a if c in b and c not in out]
         batch = [c for c in a if c in b and c in out]
         left, right = [c for c in a if c not in b], [c for c in b if c not in a]
         have = batch + left + right
         order_a, order_b = left + summed, summed + right
-        simple = not batch and len(summed) == 1 and [order_a, order_b, have] == [*map(list, (a, b, out))]
+        simple = (
+            not batch and len(summed) == 1 and [order_a, order_b, have] == [*map(list, (a, b, out))]
+        )
         return Contraction(
             tuple(a.index(c) for c in batch + order_a),
             tuple(b.index(c) for c in batch + order_b),
@@ -274,7 +278,7 @@ class Contraction:
 
 
 def contract(x: Any, y: Any, a: str, b: str, out: str) -> Any:
-    """Sum of products over the letters that ``out`` lacks: ``("ij", "jk", "ik")`` is a matrix product."""
+    """Sum of products over the letters that ``out`` lacks; ``ij, jk, ik`` is a matrix product."""
     plan = Contraction.of(a, b, out)
     if plan.simple:
         return np.dot(x, y)

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 if TYPE_CHECKING:
     from diffbench.ad.rules import Rule
 
-__all__ = ["Concatenation", "Elementwise", "Bilinear", "Factor", "Fixed", "Kind", "Reduction", "Solve", "Structural"]
+__all__ = [
+    "Bilinear",
+    "Concatenation",
+    "Elementwise",
+    "Factor",
+    "Fixed",
+    "Kind",
+    "Reduction",
+    "Solve",
+    "Structural",
+]
 
 Shape = tuple[int, ...]
 
@@ -64,7 +74,9 @@ def _scaled(xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any]) -> Any
 class Elementwise:
     """y = f(a, b, ...) entry by entry: the partials act as diagonal matrices in both directions."""
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         total = None
         shape = _shape(y)
         for i, t in enumerate(tangents):
@@ -76,7 +88,9 @@ class Elementwise:
             total = term if total is None else total + term
         return total
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         if rule.partials[i] is None:
             return None
         return unbroadcast(xp, _scaled(xp, rule, i, g, y, args), _shape(args[i]))
@@ -86,10 +100,14 @@ class Elementwise:
 class Fixed:
     """Comparisons, logic, rounding: piecewise constant, so no derivative passes."""
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         return None
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         return None
 
 
@@ -97,49 +115,60 @@ class Fixed:
 class Reduction:
     """y = reduce(x) over ``axes``: dy = sum(weight * dx); the weight is the partial with g = 1."""
 
-    def _kept(self, xp, y, args, axes):  # type: ignore[no-untyped-def]
+    def _kept(self, xp: Any, y: Any, args: list[Any], axes: tuple[int, ...]) -> Any:
         return xp.reshape(y, tuple(1 if i in axes else s for i, s in enumerate(_shape(args[0]))))
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         (axes,) = params
         t = tangents[0]
-        if rule.partials:
-            t = rule.partials[0](xp, t, self._kept(xp, y, args, axes), args[0], axes)
+        if rule.weight:
+            t = rule.weight(xp, t, self._kept(xp, y, args, axes), args[0], axes)
         return xp.sum(t, axis=tuple(a + 1 for a in axes))
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         (axes,) = params
         g = self._kept(xp, g, args, axes)
-        if not rule.partials:
+        if rule.weight is None:
             return xp.broadcast_to(g, _shape(args[0]))
-        return rule.partials[0](xp, g, self._kept(xp, y, args, axes), args[0], axes)
+        return rule.weight(xp, g, self._kept(xp, y, args, axes), args[0], axes)
 
 
 @final
 class Structural:
-    """Linear in its one operand: the partials are its transpose and its form for k directions."""
+    """Linear in its one operand: its row gives its transpose and its form for k directions."""
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
-        _, batched = rule.partials
-        return batched(xp, tangents[0], *params)
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
+        return rule.batched(xp, tangents[0], *params)
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
-        transposed, _ = rule.partials
-        return transposed(xp, g, _shape(args[0]), *params)
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
+        return rule.transposed(xp, g, _shape(args[0]), *params)
 
 
 @final
 class Concatenation:
     """Operands laid end to end along one axis."""
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         k = next(_shape(t)[0] for t in tangents if t is not None)
         parts = [
-            xp.zeros((k, *_shape(a))) if t is None else t for t, a in zip(tangents, args, strict=True)
+            xp.zeros((k, *_shape(a))) if t is None else t
+            for t, a in zip(tangents, args, strict=True)
         ]
         return xp.concat(parts, axis=params[0] + 1)
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         (axis,) = params
         start = sum(_shape(a)[axis] for a in args[:i])
         stop = start + _shape(args[i])[axis]
@@ -150,18 +179,23 @@ class Concatenation:
 class Bilinear:
     """y = sum of products over shared letters, ``(a's letters, b's letters, y's letters)``."""
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         a, b, out = params
+        k = next(letter for letter in "ZYXWVUTS" if letter not in a + b)  # nested pushes: one each
         total = None
         for i, t in enumerate(tangents):
             if t is not None:
                 left, right = (t, args[1]) if i == 0 else (args[0], t)
-                spec = ("Z" + a, b, "Z" + out) if i == 0 else (a, "Z" + b, "Z" + out)
+                spec = (k + a, b, k + out) if i == 0 else (a, k + b, k + out)
                 term = xp.contract(left, right, *spec)
                 total = term if total is None else total + term
         return total
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         a, b, out = params
         if i == 0:
             return xp.contract(g, args[1], out, b, a)
@@ -172,14 +206,18 @@ class Bilinear:
 class Solve:
     """A y = b: A dy = db - dA y; the adjoint of b solves the transposed system."""
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         da, db = tangents
         right = None if da is None else -xp.matmul(da, y)
         if db is not None:
             right = db if right is None else db + right
         return _solve_each(xp, args[0], right)
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         back = xp.linalg.solve(xp.matrix_transpose(args[0]), g)
         if i == 1:
             return back
@@ -193,7 +231,9 @@ def _solve_each(xp: Any, a: Any, right: Any) -> Any:
     shape = _shape(right)
     columns = xp.permute_dims(right, (*range(1, len(shape)), 0))
     flat = xp.linalg.solve(a, xp.reshape(columns, (shape[1], -1)))
-    return xp.permute_dims(xp.reshape(flat, (*shape[1:], shape[0])), (len(shape) - 1, *range(len(shape) - 1)))
+    return xp.permute_dims(
+        xp.reshape(flat, (*shape[1:], shape[0])), (len(shape) - 1, *range(len(shape) - 1))
+    )
 
 
 @final
@@ -203,13 +243,17 @@ class Factor:
     Source: I. Murray, Differentiation of the Cholesky decomposition, 2016.
     """
 
-    def push(self, xp, rule, tangents, y, args, params):  # type: ignore[no-untyped-def]
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
         da = (tangents[0] + xp.matrix_transpose(tangents[0])) * 0.5
         inverse = xp.linalg.inv(y)
         middle = xp.matmul(xp.matmul(inverse, da), xp.matrix_transpose(inverse))
         return xp.matmul(y, _phi(xp, middle))
 
-    def pull(self, xp, rule, i, g, y, args, params):  # type: ignore[no-untyped-def]
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
         inverse = xp.linalg.inv(y)
         middle = _phi(xp, xp.matmul(xp.matrix_transpose(y), g))
         full = xp.matmul(xp.matmul(xp.matrix_transpose(inverse), middle), inverse)

@@ -40,7 +40,7 @@ def _point(x: Any) -> Any:
         x = np.asarray(x)
     except ValueError as error:
         raise ADError(f"x must be an array of numbers of shape (n,): {error}") from None
-    if x.dtype == object:
+    if x.dtype.kind == "O":
         return x
     if x.dtype.kind not in "fiu":
         raise ADError(f"x must be an array of real numbers, got dtype {x.dtype}")
@@ -51,7 +51,8 @@ def _point(x: Any) -> Any:
 
 def _like(seed: Any, shape: tuple[int, ...], name: str) -> Any:
     if not isinstance(seed, Traced):
-        seed = np.asarray(seed) if getattr(seed, "dtype", None) == object else np.asarray(seed, float)
+        seed = np.asarray(seed)
+        seed = seed if seed.dtype.kind == "O" else seed.astype(np.float64)
     if shape_of(seed) != shape:
         raise ADError(f"{name} must have shape {shape}, got {shape_of(seed)}")
     return seed
@@ -119,7 +120,9 @@ def jacobian(f: Function, mode: str = "auto") -> Function:
             graph, y = reverse.record(f, x, constants, FLOATS, level)
             rows = int(np.prod(shape_of(y), dtype=int))
             if mode == "reverse" or rows <= shape_of(x)[0]:
-                return _floats(FLOATS.traced.stack([reverse.sweep(graph, w) for w in unit_seeds(y)]))
+                return _floats(
+                    FLOATS.traced.stack([reverse.sweep(graph, w) for w in unit_seeds(y)])
+                )
         return _floats(_by_columns(f, x, constants))
 
     return call
@@ -159,7 +162,7 @@ def derivative_graph(
     seed: Any = None,
     mode: str = "reverse",
 ) -> Graph:
-    """The trace of a derivative program itself; its ``ops()`` counts the derivative's operations."""
+    """The trace of a derivative program itself; its ``ops()`` counts its operations."""
     programs: dict[str, Function] = {
         "value": f,
         "gradient": gradient_of(f) if mode == "reverse" else lambda x, xp, *c: _flat(f, x, c),

@@ -103,7 +103,7 @@ def pull(
     backend: Backend = FLOATS,
     seeds: Callable[[Any], list[Any]] | None = None,
 ) -> tuple[Any, list[Any]]:
-    """``f(x)`` and one input adjoint for each seed of ``seeds(y)``; one recording, a sweep a seed."""
+    """``f(x)`` and one input adjoint a seed of ``seeds(y)``: one recording, a sweep a seed."""
     with opened() as level:
         graph, y = record(f, x, constants, backend, level)
         return y, [sweep(graph, w) for w in (seeds(y) if seeds else [1.0])]

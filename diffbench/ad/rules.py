@@ -19,7 +19,9 @@ Columns of :class:`Rule`, in order:
 - ``cost``: scalar operations from (shape of y, shapes of operands, parameters);
 - ``latex``: how the value is written;
 - ``analytic``: holomorphic, so that the complex step sees it;
-- ``singular``: the partial can be infinite, so that a zero direction is kept zero.
+- ``singular``: the partial can be infinite, so that a zero direction is kept zero;
+- ``weight`` (reductions): ``weight(xp, g, y, x, axes)``, what each entry's partial does to g;
+- ``transposed``, ``batched`` (structural rows): the transpose, and the value for k directions.
 """
 
 from __future__ import annotations
@@ -69,15 +71,20 @@ def _reduced(y: Shape, operands: list[Shape], params: tuple[Any, ...]) -> int:
 def _contracted(y: Shape, operands: list[Shape], params: tuple[Any, ...]) -> int:
     sizes = dict(zip(params[0] + params[1], operands[0] + operands[1], strict=True))
     summed = math.prod(size for letter, size in sizes.items() if letter not in params[2])
-    return math.prod(y) * (2 * summed - 1)
+    return int(math.prod(y) * (2 * summed - 1))
 
 
 def _cubic(factor: float) -> Cost:
     def cost(y: Shape, operands: list[Shape], params: tuple[Any, ...]) -> int:
         n = operands[0][-1]
-        return round(factor * n**3) + (2 * n * math.prod(operands[1]) if len(operands) > 1 else 0)
+        right = 2 * n * math.prod(operands[1]) if len(operands) > 1 else 0
+        return int(round(factor * n**3) + right)
 
     return cost
+
+
+def _unlike(*args: Any) -> Any:
+    raise TypeError("this row is not structural: it has no transpose")
 
 
 @final
@@ -88,7 +95,7 @@ class Rule:
     name: str
     numpy: Callable[..., Any]
     kind: Kind
-    partials: tuple[Callable[..., Any] | None, ...] = ()
+    partials: tuple[Any, ...] = ()
     ball: str | Callable[..., Any] = ""
     sympy: str | Callable[..., Any] = ""
     native: str = ""
@@ -98,6 +105,9 @@ class Rule:
     latex: str = ""
     analytic: bool = True
     singular: bool = False
+    weight: Callable[..., Any] | None = None
+    transposed: Callable[..., Any] = _unlike
+    batched: Callable[..., Any] = _unlike
 
 
 ELEMENTWISE, FIXED, REDUCTION, STRUCTURAL = Elementwise(), Fixed(), Reduction(), Structural()
@@ -158,7 +168,6 @@ def _logdet_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> An
 
 
 # --- the rows ------------------------------------------------------------------------------------
-# fmt: off: a table is read by its columns, one row a primitive
 
 _ANY: Interval = (-3.0, 3.0)
 _POSITIVE: Interval = (0.25, 3.0)
@@ -180,7 +189,8 @@ def _fixed(name: str, value: Any, ball: Any, sympy: Any, latex: str) -> Rule:
 
 def _structural(name: str, value: Any, transposed: Any, batched: Any, cost: Cost = _none) -> Rule:
     latex = rf"\operatorname{{{{{name}}}}} {{0}}"
-    return Rule(name, value, STRUCTURAL, (transposed, batched), cost=cost, latex=latex)
+    more = {"transposed": transposed, "batched": batched}
+    return Rule(name, value, STRUCTURAL, cost=cost, latex=latex, **more)
 
 
 def _same(name: str, more: dict[str, Any]) -> dict[str, Any]:
@@ -309,8 +319,8 @@ _FIXED = (
 )
 
 
-def _reduction(name: str, value: Any, latex: str, *weight: Any, **more: Any) -> Rule:
-    return Rule(name, value, REDUCTION, weight, latex=latex, **{"cost": _reduced, **more})
+def _reduction(name: str, value: Any, latex: str, weight: Any = None, **more: Any) -> Rule:
+    return Rule(name, value, REDUCTION, weight=weight, latex=latex, **{"cost": _reduced, **more})
 
 
 _REDUCTIONS = (
@@ -362,7 +372,6 @@ _COMPOUND = (
     Rule("cholesky", np.linalg.cholesky, Factor(), cost=_cubic(1 / 3), latex=r"\operatorname{{chol}} {0}",
          analytic=False),
 )
-# fmt: on
 
 _ENTRYWISE = (*_UNARY, *_BINARY, *_CHOICES, *_FIXED)
 ENTRYWISE: tuple[str, ...] = tuple(rule.name for rule in _ENTRYWISE)

@@ -56,7 +56,9 @@ def judge(answer: Any, reference: Reference) -> Accuracy:
     if reference.claim == "none":
         return Accuracy(**facts, verdict="uninformative", verdict_reason=reference.reason)
     error = np.abs((answer - reference.hi) - reference.lo) + reference.radius
-    error = np.where((answer == reference.hi) & (reference.lo == 0) & (reference.radius == 0), 0.0, error)
+    error = np.where(
+        (answer == reference.hi) & (reference.lo == 0) & (reference.radius == 0), 0.0, error
+    )
     bound = _bound(reference)
     facts |= _errors(error, bound, reference)
     verdict, reason = _verdict(error, bound, reference, facts["digits"])
@@ -96,7 +98,9 @@ def _errors(error: Array, bound: Array, reference: Reference) -> dict[str, Any]:
     live = size > 0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         over = np.where(error == 0, 0.0, error / bound)
-        relative = (error[live] / size[live]) if live.ndim else (error / size if live else np.zeros(0))
+        relative = (
+            (error[live] / size[live]) if live.ndim else (error / size if live else np.zeros(0))
+        )
     norm = float(np.linalg.norm(np.atleast_1d(size).reshape(-1)))
     norm_rel = float(np.linalg.norm(np.atleast_1d(error).reshape(-1))) / norm if norm else None
     return {

@@ -33,6 +33,7 @@ __all__ = ["Reference", "ball_backend", "certify", "enclosure"]
 
 Array = NDArray[np.float64]
 Claim = Literal["certified", "weaker", "none"]
+CLAIMS: tuple[Claim, ...] = ("certified", "weaker", "none")
 
 PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 MOST_OPERATIONS = 20_000_000
@@ -62,15 +63,18 @@ class Reference:
         """Write it as one npz file."""
         facts = np.array([self.claim, str(self.bits or 0), self.reason, str(int(self.zero))])
         with open(path, "wb") as file:
-            np.savez(file, hi=self.hi, lo=self.lo, radius=self.radius, rad53=self.rad53, facts=facts)
+            np.savez(
+                file, hi=self.hi, lo=self.lo, radius=self.radius, rad53=self.rad53, facts=facts
+            )
 
     @classmethod
     def load(cls, path: Path | str) -> Reference:
         """Read what ``save`` wrote."""
         with np.load(path, allow_pickle=False) as data:
             claim, bits, reason, zero = map(str, data["facts"])
-            arrays = (data[name] for name in ("hi", "lo", "radius", "rad53"))
-            return cls(*arrays, claim, int(bits) or None, reason, zero == "1")  # type: ignore[arg-type]  # np.load is untyped
+            hi, lo, radius, rad53 = (data[name] for name in ("hi", "lo", "radius", "rad53"))
+        known = CLAIMS[CLAIMS.index(claim)]
+        return cls(hi, lo, radius, rad53, known, int(bits) or None, reason, zero == "1")
 
 
 # --- ball arithmetic over the rule table ---------------------------------------------------------
@@ -219,7 +223,9 @@ def certify(instance: Instance, operator: str) -> Reference:
     zero = operator in instance.zero
     work = _work(instance, operator)
     if work > MOST_OPERATIONS:
-        reason = f"too large to prove: about {work:.1e} ball operations (the limit is {MOST_OPERATIONS:.0e})"
+        reason = (
+            f"too large to prove: about {work:.1e} ball operations (limit {MOST_OPERATIONS:.0e})"
+        )
         return _nothing(shape, reason, zero)
     rad53 = _radii53(instance, operator, shape)
     reason = "no ball came out"
@@ -260,4 +266,6 @@ def _work(instance: Instance, operator: str) -> float:
     """Ball operations to expect: those of f, times what the operator multiplies them by."""
     primal = ad.trace(instance.f, instance.x, *instance.constants).ops() + instance.n
     sweeps = {"value": 1, "hessian": 8 * instance.n, "hvp": 8}
-    return float(primal) * sweeps.get(operator, 4 if operator != "jacobian" else 4 * min(instance.n, instance.m))
+    return float(primal) * sweeps.get(
+        operator, 4 if operator != "jacobian" else 4 * min(instance.n, instance.m)
+    )
