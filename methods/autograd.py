@@ -194,7 +194,6 @@ GAPS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "flip": _flip,  # no VJP
     "hypot": lambda anp: lambda a, b: anp.sqrt(a * a + b * b),  # no JVP
     "matrix_transpose": lambda anp: lambda x: anp.swapaxes(x, -1, -2),  # no VJP
-    "positive": lambda anp: lambda x: x * 1.0,  # no VJP
     "prod": _prod,  # NaN at a zero factor
     "take": _take,  # no VJP
     "trace": _trace,  # of the first two axes, not the last two

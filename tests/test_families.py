@@ -1,0 +1,248 @@
+"""Every family: its shapes, its hand-written derivatives against 50 digits, its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+
+from diffbench.ad.namespace import NUMPY
+from diffbench.errors import BadSize
+from diffbench.measure.accuracy import judge
+from diffbench.operators import OPERATORS
+from diffbench.problem import Instance
+from diffbench.registry import PROFILES, Registry, discover
+
+FAMILIES = discover(kinds=("problems",))
+QUICK = FAMILIES.instances("all", "quick")
+SCALAR = {"gradient", "hvp", "hessian"}
+VECTOR = {"jacobian", "jvp", "vjp"}
+STEP = 1e-30
+TIGHT = 1e-13
+SMALL = (
+    "lecture[n=2|4],logistic[depth=1|2|7],speelpenning[n=2|5],rosenbrock[n=2|5],helmholtz[n=1|3],"
+    "chebyshev[m=1|2|9],affine_tanh[n=1,m=1],affine_tanh[n=3,m=2],affine_tanh[n=2,m=4],"
+    "mlp[width=1],mlp[width=2,layers=2,batch=3]"
+)
+EIGHT = {
+    "affine_tanh",
+    "chebyshev",
+    "helmholtz",
+    "lecture",
+    "logistic",
+    "mlp",
+    "rosenbrock",
+    "speelpenning",
+}
+
+
+def one(selection: str) -> Instance:
+    (instance,) = FAMILIES.instances(selection)
+    return instance
+
+
+def complex_columns(instance: Instance) -> Any:
+    """The Jacobian by the complex step, shape (*y, n)."""
+    columns = []
+    for j in range(instance.n):
+        x = instance.x.astype(complex)
+        x[j] += 1j * STEP
+        columns.append(np.imag(instance.f(x, NUMPY, *instance.constants)) / STEP)
+    return np.stack(columns, axis=-1)
+
+
+def test_the_eight_families_are_there(registry: Registry) -> None:
+    assert set(registry.families) >= EIGHT
+    for name in EIGHT:
+        family = registry.families[name]
+        assert all((family.title, family.shows, family.reference, family.latex))
+
+
+@pytest.mark.parametrize("instance", QUICK, ids=lambda i: i.name)
+def test_shapes(instance: Instance) -> None:
+    assert instance.x.shape == instance.prepare_x.shape == (instance.n,)
+    assert instance.value().shape == instance.y_shape
+    assert instance.value().dtype == instance.x.dtype == np.float64
+    assert set(instance.answers) == (SCALAR if instance.scalar else VECTOR)
+    for name in instance.answers:
+        answer = instance.answer(name)
+        assert answer.shape == OPERATORS[name].shape(instance.n, instance.y_shape)
+        assert answer.dtype == np.float64
+        assert np.isfinite(answer).all()
+
+
+@pytest.mark.parametrize("instance", QUICK, ids=lambda i: i.name)
+def test_points_are_read_only_and_prepare_x_is_another_one(instance: Instance) -> None:
+    arrays = (instance.x, instance.prepare_x, instance.v, instance.w, *instance.constants)
+    assert not any(a.flags.writeable for a in arrays)
+    assert np.all(instance.x != instance.prepare_x)
+    elsewhere = instance.f(instance.prepare_x, NUMPY, *instance.constants)
+    assert np.isfinite(elsewhere).all()
+    assert len(set(instance.x.tolist())) == instance.n  # no mixed-up column hides
+
+
+@pytest.mark.parametrize("instance", QUICK, ids=lambda i: i.name)
+def test_first_derivatives_against_the_complex_step(instance: Instance) -> None:
+    expected = complex_columns(instance)
+    answer = instance.gradient() if instance.scalar else instance.jacobian()
+    scale = np.max(np.abs(expected))
+    assert np.max(np.abs(answer - expected)) <= TIGHT * scale
+    if not instance.scalar:
+        assert np.max(np.abs(instance.jvp() - expected @ instance.v)) <= TIGHT * scale
+        assert np.max(np.abs(instance.vjp() - instance.w @ expected)) <= TIGHT * scale * instance.m
+
+
+@pytest.mark.parametrize("instance", FAMILIES.instances(SMALL), ids=lambda i: i.name)
+def test_all_derivatives_against_differences_at_120_digits(instance: Instance) -> None:
+    if not instance.scalar:
+        jacobian = oracle.answer(instance, "jacobian").astype(float)
+        assert np.allclose(instance.jacobian(), jacobian, rtol=TIGHT, atol=1e-15)
+        assert np.allclose(instance.vjp(), instance.w @ jacobian, rtol=TIGHT, atol=1e-15)
+        return
+    for name in ("gradient", "hvp", "hessian"):
+        expected = oracle.answer(instance, name).astype(float)
+        scale = np.max(np.abs(expected), initial=0.0)
+        assert np.max(np.abs(instance.answer(name) - expected)) <= TIGHT * scale + 1e-25
+
+
+@pytest.mark.parametrize("instance", [i for i in QUICK if i.scalar], ids=lambda i: i.name)
+def test_hessian_is_symmetric_and_agrees_with_hvp(instance: Instance) -> None:
+    hessian = instance.hessian()
+    scale = np.max(np.abs(hessian))
+    assert np.max(np.abs(hessian - hessian.T)) <= TIGHT * scale
+    assert np.max(np.abs(hessian @ instance.v - instance.hvp())) <= TIGHT * scale * instance.n
+
+
+@pytest.mark.parametrize("instance", FAMILIES.instances(SMALL), ids=lambda i: i.name)
+def test_hand_written_answers_are_exact_to_rounding(instance: Instance) -> None:
+    for name in instance.answers:
+        judged = judge(instance.answer(name), oracle.certify(instance, name))
+        assert judged.verdict == "exact to rounding", (name, judged.verdict_reason)
+
+
+@pytest.mark.parametrize("name", sorted(EIGHT))
+def test_the_same_seed_gives_the_same_numbers(name: str) -> None:
+    a, b = (FAMILIES.instances(name, "quick", seed=3)[0] for _ in range(2))
+    other = FAMILIES.instances(name, "quick", seed=4)[0]
+    pairs = zip(
+        (a.x, a.prepare_x, a.v, *a.constants), (b.x, b.prepare_x, b.v, *b.constants), strict=True
+    )
+    assert all(np.array_equal(p, q) for p, q in pairs)
+    assert not np.array_equal(a.prepare_x, other.prepare_x)
+
+
+# --- the points and closed forms that are fixed ---------------------------------------------------
+
+
+def test_lecture_at_two_and_five() -> None:
+    lecture = one("lecture[n=2]")
+    assert lecture.x.tolist() == [2.0, 5.0]
+    assert float(lecture.value()) == 11.652071455223084
+    assert lecture.gradient().tolist() == [5.5, 1.7163378145367738]
+    assert one("lecture[n=64]").x[:2].tolist() == [2.0, 5.0]
+
+
+def test_logistic_at_one_fifth() -> None:
+    assert one("logistic[depth=4]").gradient()[0] == pytest.approx(9.0660864, rel=1e-15)
+    assert one("logistic[depth=4]").hessian()[0, 0] == pytest.approx(67.395584, rel=1e-14)
+    t = np.arcsin(np.sqrt(0.2))
+    for depth in range(1, 10):
+        logistic = one(f"logistic[depth={depth}]")
+        closed = 2.0 ** (depth - 1) * np.sin(2.0**depth * t) / np.sin(2.0 * t)
+        assert logistic.gradient()[0] == pytest.approx(closed, rel=1e-11)
+        assert float(logistic.value()) == pytest.approx(
+            np.sin(2.0 ** (depth - 1) * t) ** 2, rel=1e-11
+        )
+
+
+def test_rosenbrock_starts_at_the_classical_point() -> None:
+    assert one("rosenbrock[n=2]").x.tolist() == [-1.2, 1.0]
+    assert float(one("rosenbrock[n=2]").value()) == pytest.approx(24.2)
+    assert one("rosenbrock[n=64]").x[:2].tolist() == [-1.2, 1.0]
+
+
+@pytest.mark.parametrize("n", [2, 100, 10_000, 1_000_000])
+def test_speelpenning_neither_overflows_nor_underflows(n: int) -> None:
+    product = one(f"speelpenning[n={n}]")
+    assert 0.5 < float(product.value()) < 2.0
+    assert np.all((product.gradient() > 0.2) & (product.gradient() < 5.0))
+
+
+def test_speelpenning_gradient_holds_at_a_zero() -> None:
+    gradient = one("speelpenning[n=3]").answers["gradient"]
+    assert gradient(np.array([0.0, 2.0, 3.0])).tolist() == [6.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 100, 1000])
+def test_helmholtz_stays_in_its_domain(n: int) -> None:
+    fluid = one(f"helmholtz[n={n}]")
+    b, a = fluid.constants
+    assert 0 < b @ fluid.x < 0.05
+    assert 0 < b @ fluid.prepare_x < 0.05
+    i = np.arange(n)
+    assert np.array_equal(a, 1.0 / (1.0 + i[:, None] + i))
+    assert np.array_equal(fluid.x, np.sqrt(1.0 + i) / n)
+
+
+def test_helmholtz_derivatives_hold_for_a_matrix_that_is_not_symmetric() -> None:
+    fluid = one("helmholtz[n=3]")
+    skewed = fluid.constants[1] * np.array([[1.0, 2.0, 3.0], [0.5, 1.0, 4.0], [0.1, 0.2, 1.0]])
+    h = 1e-6
+    rows = []
+    for e in np.eye(3) * h:
+        up, down = (
+            fluid.answers["gradient"](fluid.x + s * e, fluid.constants[0], skewed) for s in (1, -1)
+        )
+        rows.append((up - down) / (2 * h))
+    hessian = fluid.answers["hessian"](fluid.x, fluid.constants[0], skewed)
+    assert np.allclose(hessian, np.array(rows), rtol=1e-6)
+
+
+def test_chebyshev_closed_forms() -> None:
+    polynomials = one("chebyshev[m=40]")
+    j, angle = np.arange(1, 41), np.arccos(polynomials.x[0])
+    assert np.allclose(polynomials.value(), np.cos(j * angle), rtol=0, atol=1e-14)
+    slopes = j * np.sin(j * angle) / np.sin(angle)
+    assert np.allclose(polynomials.jacobian()[:, 0], slopes, rtol=0, atol=1e-12)
+
+
+def test_mlp_derives_its_size() -> None:
+    assert one("mlp[width=4,layers=3,batch=2]").n == 3 * 4 * 5
+    assert one("mlp[width=4,layers=3,batch=2]").depth == 3
+
+
+# --- sizes and errors -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        ("mlp[n=10]", ["'n'", "width", "layers", "batch"]),
+        ("chebyshev[n=2]", ["'n'", "m"]),
+        ("logistic[n=1]", ["'n'", "depth"]),
+        ("lecture[n=3]", ["multiple of 2", "got 3"]),
+        ("rosenbrock[n=1]", ["n >= 2", "got n=1"]),
+        ("helmholtz[n=4097]", ["n <= 4096", "got n=4097"]),
+        ("affine_tanh[n=0]", ["n >= 1"]),
+    ],
+)
+def test_impossible_sizes_are_refused_in_one_line(selection: str, words: list[str]) -> None:
+    with pytest.raises(BadSize) as refused:
+        FAMILIES.instances(selection)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_hold_every_family(profile: str) -> None:
+    points = FAMILIES.points("all", profile)
+    assert {name for name, _ in points} >= EIGHT
+    assert all(isinstance(v, int | float) for _, params in points for v in params.values())
+
+
+@pytest.mark.parametrize("name", ["lecture", "rosenbrock", "speelpenning"])
+def test_full_profile_reaches_a_million(name: str) -> None:
+    assert max(params["n"] for _, params in FAMILIES.points(name, "full")) == 1_000_000
