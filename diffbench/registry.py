@@ -126,7 +126,8 @@ class Registry:
 
     def family(self, name: str) -> Family:
         """The family of that name; UnknownName with the nearest match."""
-        return _named(self.families, "family", name, self.broken)
+        family: Family = _named(self.families, "family", name, self.broken)
+        return family
 
     def instances(
         self, selection: str = "all", profile: str = "standard", seed: int = 0
@@ -197,8 +198,8 @@ def _variants(kind: type[Any], choice: Choice) -> list[Method]:
                 raise BadSelection(
                     f"method {kind.name!r}: {key}={value} is not one of {key}={accepted}"
                 )
-    values = {key: choice.values.get(key, declared) for key, declared in kind.parameters.items()}
-    return [kind(**point) for point in Choice(choice.name, values).points()]
+    wanted = {key: choice.values.get(key, declared) for key, declared in kind.parameters.items()}
+    return [kind(**point) for point in Choice(choice.name, wanted).points()]
 
 
 def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, str]) -> Any:
