@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from diffbench.errors import PreparationMismatch, Unsupported
 from diffbench.operators import OPERATORS, Derivation, route
-from diffbench.problem import Instance, canonical
+from diffbench.problem import Function, Instance, canonical
 
 __all__ = [
     "Capability",
+    "Function",
+    "Instance",
     "Kernel",
     "Method",
     "Prepared",

@@ -12,8 +12,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.method import Kernel, positional
-from diffbench.problem import Function, Instance
+from diffbench.method import Function, Instance, Kernel, positional
 
 Array = NDArray[np.float64]
 

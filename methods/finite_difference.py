@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.ad.namespace import NUMPY
-from diffbench.method import Kernel, positional
-from diffbench.problem import Instance
+from diffbench.method import Instance, Kernel, positional
 
 Array = NDArray[np.float64]
 Values = Callable[[Array], Any]

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 import diffbench.ad as ad
 from diffbench.ad.forward import push
 from diffbench.ad.namespace import NUMPY
-from diffbench.method import Kernel, positional
-from diffbench.problem import Function, Instance
+from diffbench.method import Function, Instance, Kernel, positional
 
 Array = NDArray[np.float64]
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffbench.errors import Unsupported
-from diffbench.method import Kernel, positional
-from diffbench.problem import Function, Instance
+from diffbench.method import Function, Instance, Kernel, positional
 
 Array = NDArray[np.float64]
 

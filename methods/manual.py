@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from diffbench.ad.namespace import NUMPY
-from diffbench.method import Kernel, positional
+from diffbench.method import Function, Instance, Kernel, positional
 from diffbench.operators import OPERATORS
-from diffbench.problem import Function, Instance
 
 
 def _in_numpy(f: Function) -> Callable[..., Any]:

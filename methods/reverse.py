@@ -8,8 +8,7 @@ from typing import Any, ClassVar, final
 
 import diffbench.ad as ad
 from diffbench.ad.namespace import NUMPY
-from diffbench.method import Kernel, positional
-from diffbench.problem import Instance
+from diffbench.method import Instance, Kernel, positional
 
 MOST_BYTES = 2**28  # of a derivative program that is recorded to be counted
 

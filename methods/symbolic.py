@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 import diffbench.ad as ad
 from diffbench.ad.namespace import sympy_namespace
 from diffbench.errors import Unsupported
-from diffbench.method import Kernel
+from diffbench.method import Instance, Kernel
 from diffbench.operators import OPERATORS
-from diffbench.problem import Instance
 
 Array = NDArray[np.float64]
 Expressions = list[Any]

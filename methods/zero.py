@@ -8,9 +8,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from diffbench.method import Kernel, positional
+from diffbench.method import Instance, Kernel, positional
 from diffbench.operators import OPERATORS
-from diffbench.problem import Instance
 
 
 @final

@@ -161,7 +161,7 @@ LEAKS = re.compile(
             "/" + r"(?:root|home/\w+|work|Users/\w+)/",
             "/" + r"opt/\w",
             "/" + r"tmp/(?!\*)[\w.]",
-            r"(?:extra-)?index-url",
+            "index" + "-url",
             "find" + "-links",
             r"\bpypi" + r"\.org/simple",
             "file" + r"://\w*/",
