@@ -8,13 +8,13 @@ from typing import Any
 import array_api_strict
 import numpy as np
 import pytest
-from diffbench.methods import autograd as by_autograd
-from diffbench.methods import jax as by_jax
 
 from diffbench import ad
 from diffbench.ad.linalg import LINALG
 from diffbench.ad.namespace import EXTRAS, NAMES, NUMPY
 from diffbench.method import prepare
+from diffbench.methods import autograd as by_autograd
+from diffbench.methods import jax as by_jax
 from diffbench.problem import Family, Instance, Parameter, Parts
 from diffbench.registry import discover
 
