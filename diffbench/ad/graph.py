@@ -13,7 +13,6 @@ derivatives apart.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -50,19 +49,24 @@ class Trace(Protocol):
 _open_levels: list[int] = []
 
 
-@contextmanager
-def opened() -> Iterator[int]:
+@final
+class opened:  # noqa: N801  # reads as a statement: with opened() as level
     """The level of a new trace, one above those that are open; floating-point flags are quiet."""
-    level = len(_open_levels)
-    _open_levels.append(level)
-    try:
-        if level:
-            yield level
-        else:
-            with np.errstate(all="ignore"):
-                yield level
-    finally:
+
+    __slots__ = ("_flags",)
+
+    def __enter__(self) -> int:
+        level = len(_open_levels)
+        _open_levels.append(level)
+        self._flags = None if level else np.errstate(all="ignore")
+        if self._flags is not None:
+            self._flags.__enter__()
+        return level
+
+    def __exit__(self, *error: object) -> None:
         _open_levels.pop()
+        if self._flags is not None:
+            self._flags.__exit__(None, None, None)
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

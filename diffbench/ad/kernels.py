@@ -15,6 +15,7 @@ from diffbench.ad.errors import Undecided
 
 __all__ = [
     "Contraction",
+    "advanced",
     "after",
     "arg",
     "attains",
@@ -166,12 +167,20 @@ def decided(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 # --- parts ---------------------------------------------------------------------------------------
 
 
+def advanced(key: tuple[Any, ...]) -> bool:
+    """Whether a key holds index arrays, so that an entry may be named twice."""
+    for part in key:
+        if type(part) is np.ndarray or type(part) is list:
+            return True
+    return False
+
+
 def scatter(g: Any, key: tuple[Any, ...], shape: Shape) -> Any:
     """Zeros of that shape with ``g`` added at ``key``: the transpose of indexing."""
     dtype = getattr(g, "dtype", None) or (float if isinstance(g, float | int) else object)
     g = g[()] if isinstance(g, np.ndarray) else g  # numpy would store a 0-d object array whole
     out = np.zeros(shape, dtype=dtype)
-    if any(isinstance(k, np.ndarray | list) for k in key):
+    if advanced(key):
         np.add.at(out, key, g)
     else:
         out[key] = g

@@ -91,9 +91,14 @@ class Elementwise:
     def pull(
         self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
     ) -> Any:
-        if rule.partials[i] is None:
+        partial = rule.partials[i]
+        if partial is None:
             return None
-        return unbroadcast(xp, _scaled(xp, rule, i, g, y, args), _shape(args[i]))
+        part = partial(xp, g, y, *args)
+        if rule.singular:
+            part = xp.masked(g, part)
+        shape = _shape(args[i])
+        return part if shape == _shape(y) else unbroadcast(xp, part, shape)
 
 
 @final
@@ -131,9 +136,10 @@ class Reduction:
         self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
     ) -> Any:
         (axes,) = params
-        g = self._kept(xp, g, args, axes)
+        if len(_shape(g)):
+            g = self._kept(xp, g, args, axes)
         if rule.weight is None:
-            return xp.broadcast_to(g, _shape(args[0]))
+            return g  # broadcasts to the operand
         return rule.weight(xp, g, self._kept(xp, y, args, axes), args[0], axes)
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.errors import ADError
 from diffbench.ad.graph import Backend, Graph, Traced, opened, shape_of
+from diffbench.ad.kernels import advanced
 from diffbench.ad.namespace import FLOATS
-from diffbench.ad.rules import RULES
+from diffbench.ad.rules import ELEMENTWISE, RULES
 
 __all__ = ["pull", "record", "sweep"]
 
@@ -38,13 +39,18 @@ def record(
 
 
 def sweep(graph: Graph, seed: Any) -> Any:
-    """The adjoint of the input for the adjoint ``seed`` of the output: one sweep back."""
+    """The adjoint of the input for the adjoint ``seed`` of the output: one sweep back.
+
+    An adjoint may be kept in a smaller shape that broadcasts to that of its node (the adjoint of
+    a sum is one number), and is brought to full shape only where a rule needs it.
+    """
     COUNTERS.sweeps += 1
     backend = graph.backend
     in_place = not graph.nested and backend is FLOATS
     xp = backend.traced if graph.nested else backend.plain
+    shape = shape_of(graph.values[0])
     if graph.output is None:
-        return np.zeros(shape_of(graph.values[0]))
+        return np.zeros(shape)
     adjoints: list[Any] = [None] * len(graph)
     ours: set[int] = set()  # adjoints that this sweep allocated, so that it may add in place
     adjoints[graph.output] = seed
@@ -55,26 +61,33 @@ def sweep(graph: Graph, seed: Any) -> Any:
         if g is None or rule is None:
             continue
         adjoints[i] = None
+        y = values[i]
         args = graph.arguments(i)
+        full = shape_of(y)
+        smaller = shape_of(g) != full
         for place, j in enumerate(operands[i]):
             if j < 0:
                 continue
+            if smaller and (rule.kind is not ELEMENTWISE or shape_of(args[place]) != full):
+                g, smaller = xp.broadcast_to(g, full), False
             if in_place and rule is _INDEX:
-                _scatter(adjoints, ours, j, g, params[i][0], values[j])
+                _scatter(adjoints, ours, j, g, params[i][0], args[0])
                 continue
-            part = rule.kind.pull(xp, rule, place, g, values[i], args, params[i])
+            part = rule.kind.pull(xp, rule, place, g, y, args, params[i])
             if part is not None:
                 _accumulate(adjoints, ours if in_place else None, j, part)
     out = adjoints[0]
-    return np.zeros(shape_of(values[0])) if out is None else out
+    if out is None:
+        return np.zeros(shape)
+    return out if shape_of(out) == shape else xp.broadcast_to(out, shape)
 
 
 def _accumulate(adjoints: list[Any], ours: set[int] | None, j: int, part: Any) -> None:
-    """Add to the adjoint of node j; in place where the array is our own."""
+    """Add to the adjoint of node j; in place where the array is our own and large enough."""
     have = adjoints[j]
     if have is None:
         adjoints[j] = part
-    elif ours is not None and j in ours:
+    elif ours is not None and j in ours and have.shape == shape_of(part):
         have += part
     else:
         adjoints[j] = total = have + part
@@ -86,11 +99,13 @@ def _scatter(
     adjoints: list[Any], ours: set[int], j: int, g: Any, key: tuple[Any, ...], value: Any
 ) -> None:
     """Add an adjoint of a part straight into the adjoint of the whole."""
-    if j not in ours:
-        have = adjoints[j]
-        adjoints[j] = np.zeros(value.shape) if have is None else np.array(have, dtype=float)
+    have = adjoints[j]
+    if j not in ours or have.shape != value.shape:
+        adjoints[j] = np.zeros(value.shape)
+        if have is not None:
+            adjoints[j] += have
         ours.add(j)
-    if any(isinstance(k, np.ndarray | list) for k in key):
+    if advanced(key):
         np.add.at(adjoints[j], key, g)
     else:
         adjoints[j][key] += g
