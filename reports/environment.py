@@ -1,0 +1,130 @@
+"""How each number was made: versions, machine, seeds, noise, and how to do it again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from diffbench.analysis.cells import answered
+from diffbench.analysis.ratios import Estimate, median
+from diffbench.page import Page
+from diffbench.reports.formats import count, interval, number
+from diffbench.reports.sections import Column, Table, Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffbench.records.run import Run
+
+__all__ = ["PAGE"]
+
+HOW = (
+    "Time of one call: the median of samples, each a loop of calls doubled until it is long "
+    "enough, divided by its calls; garbage collector off, warm-up and first call apart, "
+    "single-threaded worker processes pinned to a processor. Preparing (deriving, tracing, "
+    "compiling) is timed by itself and done at another point than the one measured.",
+    "Ratios: medians of paired ratios. Each round samples f in numpy, f in the method's own "
+    "arrays, and the method, one after the other in the same worker, so that what slows the "
+    "machine slows all three.",
+    "Intervals: 95 %. With one generation of processes they hold the spread between processes "
+    "as this run's own pairs of identical code show it.",
+    "Counts (calls of f, sweeps, directions, operations) are exact and have no interval. "
+    "Operations are scalar: elementwise one an entry, a sum of k terms k - 1, a product of "
+    "matrices m n (2 k - 1), moving data none.",
+    "Errors are measured against a proven enclosure in ball arithmetic at the exact binary "
+    "input, its precision doubled until it is tight.",
+    "Exponents: Theil and Sen's slope of the log-log line with its exact 95 % interval; points "
+    "under ten times the cost of an empty call are left out. A growth claim holds where the "
+    "whole interval lies within 0.1 of the theory, does not hold where it lies wholly outside, "
+    "and is not decidable here else.",
+    "Ties: methods whose intervals overlap. The fastest wins only where nobody ties with it.",
+)
+
+
+def render(run: Run) -> list[Any]:
+    """The method in words, the noise of this run, its environment and plan."""
+    blocks: list[Any] = [Text("How each number was made", items=HOW)]
+    if len(run.records):
+        blocks += [_noise(answered(run.records)), _warnings(run.records)]
+    blocks += [
+        _table("environment", "The machine and the software of this run", run.environment),
+        _table("plan", "What was asked for", run.plan),
+        Text("Do it again", (_again(run),)),
+    ]
+    return blocks
+
+
+def _again(run: Run) -> str:
+    return (
+        "Every cell of the matrix on the first page unfolds to the command that reproduces it. "
+        f"The records behind this page are in run.sqlite and records.csv of "
+        f"the folder {run.folder.name}, "
+        "the raw samples in samples.csv."
+    )
+
+
+def _noise(ok: pd.DataFrame) -> Table:
+    timed = ok[ok["run_s"].notna()]
+    width = (timed["run_s_high"] - timed["run_s_low"]) / timed["run_s"]
+    rows = [
+        _row("empty call", "ns", timed["empty_call_s"] * 1e9),
+        _row("width of the interval of a time, over the time", "%", width * 100),
+        _row("samples behind one time", "samples", timed["samples"]),
+        _row("calls in one sample", "calls", timed["loops"]),
+        _row("preparing", "ms", timed["prepare_s"] * 1e3),
+        _row("first call over a later call", "×", timed["first_call_s"] / timed["run_s"]),
+    ]
+    columns = (
+        Column("Quantity"),
+        Column("Unit"),
+        Column("Median over cells", True),
+        Column("95 % interval of the median"),
+        Column("Smallest", True),
+        Column("Largest", True),
+        Column("Cells", True),
+    )
+    return Table("noise", "The noise of this run", columns, rows, plain=True)
+
+
+def _row(name: str, unit: str, values: pd.Series[float]) -> list[Any]:
+    sample = values.dropna().astype(float)
+    e = median(sample.tolist()) if len(sample) else Estimate(*(float("nan"),) * 3, 0)
+    ends = (float(sample.min()), float(sample.max())) if len(sample) else (None, None)
+    return [
+        name,
+        unit,
+        number(e.value),
+        interval(e.low, e.high),
+        number(ends[0]),
+        number(ends[1]),
+        count(e.count),
+    ]
+
+
+def _warnings(records: pd.DataFrame) -> Table:
+    said = Counter(w for text in records["warnings"] if text for w in str(text).split("; "))
+    rows = [[text, count(times)] for text, times in said.most_common(30)]
+    columns = (Column("Warning"), Column("Cells", True))
+    caption = f"Warnings that travel with the records ({sum(said.values())})"
+    return Table("warnings", caption, columns, rows, plain=True)
+
+
+def _table(name: str, caption: str, values: Mapping[str, Any]) -> Table:
+    rows = [[key, value] for key, value in _flat(values)]
+    return Table(name, caption, (Column("Key"), Column("Value")), rows, plain=True)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            text = json.dumps(value, ensure_ascii=False, default=str)
+            yield f"{prefix}{key}", text if len(text) <= 400 else f"{len(value)} entries"
+        else:
+            yield f"{prefix}{key}", "not known" if value is None else str(value)
+
+
+PAGE = Page(name="environment", title="Method and environment", order=90, render=render)

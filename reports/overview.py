@@ -1,0 +1,374 @@
+"""At a glance: the answers in words, who wins where, and how every method did on every family."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from diffbench.analysis.cells import answered, dicts, first_derivative, trusted
+from diffbench.analysis.claims import claims
+from diffbench.analysis.crossover import winners
+from diffbench.analysis.ratios import Estimate, paired_ratio, tie
+from diffbench.page import Page
+from diffbench.reports.charts import Axis, tiles
+from diffbench.reports.formats import NONE, blank, count, interval, number, plain
+from diffbench.reports.sections import Cell, Column, Figure, Table, Text
+from diffbench.reports.styles import label, ordered, style_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffbench.records.run import Run
+
+__all__ = ["PAGE"]
+
+VERDICT_TONES = {
+    "holds": "good",
+    "does not hold": "bad",
+    "not decidable here": "mute",
+    "exact to rounding": "good",
+    "degraded": "warn",
+    "wrong": "bad",
+    "uninformative": "mute",
+}
+GRAVE = ("crashed", "out_of_memory", "failed", "timeout", "skipped", "unsupported")
+
+
+def render(run: Run) -> list[Any]:
+    """Sentences, claims, ranking, the map of winners, and the matrix family by method."""
+    records = run.records
+    if records.empty:
+        return [Text(paragraphs=("This run holds no records yet.",))]
+    return [
+        Text(paragraphs=(_facts(records),)),
+        Text("In words", items=tuple(_sentences(records))),
+        _claims(records),
+        *_map(records),
+        _ranking(records),
+        _winners(records),
+        _matrix(records),
+    ]
+
+
+def _facts(records: pd.DataFrame) -> str:
+    status = Counter(records["status"])
+    others = ", ".join(f"{status[s]} {s.replace('_', ' ')}" for s in GRAVE if status[s])
+    return (
+        f"{len(records)} cells: {records['family'].nunique()} families, "
+        f"{records['instance'].nunique()} instances, {records['method'].nunique()} methods, "
+        f"{records['operator'].nunique()} operators. {status['ok']} answered"
+        f"{'; ' + others if others else ''}."
+    )
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def _sentences(records: pd.DataFrame) -> Iterable[str]:
+    first = first_derivative(records)
+    for exact in (False, True):
+        kind = "fastest that is exact to rounding" if exact else "fastest of all"
+        for question, axis, chosen in _questions(winners(first, exact)):
+            if len(chosen):
+                yield f"{question}, {kind}: {_tally(chosen)}{_from(chosen, axis)}."
+    yield from _digits(records)
+
+
+def _questions(wins: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    n, m = wins["n"], wins["m"]
+    return [
+        ("Gradient (m = 1, n > 1)", "n", wins[(m == 1) & (n > 1)]),
+        ("Jacobian with more outputs than inputs (m > n)", "m", wins[m > n]),
+        ("Jacobian with more inputs than outputs (n > m > 1)", "n", wins[(n > m) & (m > 1)]),
+    ]
+
+
+def _tally(rows: pd.DataFrame) -> str:
+    clear = Counter(rows.loc[rows["clear"], "method"])
+    ties = int((~rows["clear"]).sum())
+    parts = [f"{label(name)} in {times}" for name, times in clear.most_common(3)]
+    rest = clear.total() - sum(times for _, times in clear.most_common(3))
+    parts += [f"another in {rest}"] * bool(rest) + [f"a tie in {ties}"] * bool(ties)
+    return f"{', '.join(parts)} of {len(rows)} instances"
+
+
+def _from(rows: pd.DataFrame, axis: str) -> str:
+    """From which size on one method wins alone wherever it was measured, if at all."""
+    best = ""
+    for size in sorted(rows[axis].unique(), reverse=True):
+        above = rows[rows[axis] >= size]
+        if not above["clear"].all() or above["method"].nunique() > 1:
+            break
+        if len(above) == 1:  # one instance is no trend
+            continue
+        name = label(str(above["method"].iloc[0]))
+        best = f"; from {axis} = {size} on {name} wins alone in all {len(above)}"
+    return best
+
+
+def _digits(records: pd.DataFrame) -> Iterable[str]:
+    rows = answered(first_derivative(records))
+    rows = rows[(rows["claim"] == "approximate") & rows["digits"].notna()]
+    for name in ordered(rows["method"]):
+        digits = rows.loc[rows["method"] == name, "digits"]
+        yield (
+            f"Accuracy of {label(name)}: {plain(float(digits.median()))} correct digits in the "
+            f"median, {plain(float(digits.min()))} at worst, {plain(float(digits.max()))} at best "
+            f"({len(digits)} first derivatives)."
+        )
+
+
+# --- claims -----------------------------------------------------------------------------------
+
+
+def _claims(records: pd.DataFrame) -> Table:
+    columns = (
+        Column("Claim"),
+        Column("Verdict"),
+        Column("Number", number=True),
+        Column("What the number is"),
+        Column("From"),
+    )
+    rows = []
+    for claim in claims(records):
+        keys = tuple(" · ".join(key) for key in claim.rows[:12])
+        more = (f"and {len(claim.rows) - 12} more",) if len(claim.rows) > 12 else ()
+        origin = Cell(
+            f"{len(claim.rows)} records", len(claim.rows), "", (claim.reason, *keys, *more)
+        )
+        verdict = Cell(claim.verdict, None, VERDICT_TONES[claim.verdict])
+        rows.append([claim.sentence, verdict, number(claim.number), claim.unit, origin])
+    return Table(
+        "claims",
+        "What the lecture claims, decided on counts. Counts are exact: their interval is a point.",
+        columns,
+        rows,
+        plain=True,
+    )
+
+
+# --- who wins ---------------------------------------------------------------------------------
+
+
+def _winners(records: pd.DataFrame) -> Table:
+    columns = (
+        Column("Instance"),
+        Column("Operator"),
+        Column("n", True),
+        Column("m", True),
+        Column("depth", True),
+        Column("Fastest"),
+        Column("Tied with it"),
+        Column("Margin to the next, ×", True),
+        Column("Time of one call, µs", True),
+        Column("Fastest that is exact to rounding"),
+    )
+    first = first_derivative(records)
+    exact = winners(first, exact=True)
+    best = dict(zip(exact["instance"], _names(exact), strict=True))
+    rows = []
+    for row in dicts(winners(first).sort_values(["family", "m", "n", "depth"])):
+        rows.append(
+            [
+                row["instance"],
+                row["operator"],
+                *(count(row[key]) for key in ("n", "m", "depth")),
+                label(row["method"]),
+                ", ".join(map(label, row["tied"])) or NONE,
+                number(row["margin"]),
+                number(row["run_s"] * 1e6),
+                best.get(row["instance"], NONE),
+            ]
+        )
+    return Table(
+        "winners",
+        "Who is fastest at the first derivative of each instance. The hand-written derivative "
+        "does not compete; methods whose 95 % intervals overlap the fastest are ties.",
+        columns,
+        rows,
+    )
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return [" = ".join(map(label, (row["method"], *row["tied"]))) for row in dicts(rows)]
+
+
+def _ranking(records: pd.DataFrame) -> Table:
+    rows = trusted(first_derivative(records))
+    wide = rows.pivot_table(index="instance", columns="method", values="ratio_numpy_primal")
+    if "manual" not in wide:
+        return Table(
+            "ranking", "No ranking: the hand-written derivatives did not run.", (), (), True
+        )
+    found = {
+        name: paired_ratio(*_pairs(wide, name))
+        for name in ordered(wide.columns)
+        if name != "manual"
+    }
+    best = sorted(found.items(), key=lambda pair: pair[1].value)
+    table = [
+        [
+            Cell(_rank(best, i), i + 1),
+            label(name),
+            number(e.value),
+            interval(e.low, e.high),
+            count(e.count),
+        ]
+        for i, (name, e) in enumerate(best)
+    ]
+    columns = (
+        Column("Rank", True),
+        Column("Method"),
+        Column("Time over the hand-written derivative's, ×", True),
+        Column("95 % interval, ×"),
+        Column("Instances", True),
+    )
+    caption = (
+        "Ranking by the geometric mean, over the instances that both answered, of the time of a "
+        "first derivative over the hand-written one's. Overlapping intervals share a rank. "
+        "Methods that refuse large instances are compared on small ones only: read the last column."
+    )
+    return Table("ranking", caption, columns, table, plain=True)
+
+
+def _pairs(wide: pd.DataFrame, name: str) -> tuple[list[float], list[float]]:
+    both = wide[[name, "manual"]].dropna()
+    return both[name].tolist(), both["manual"].tolist()
+
+
+def _rank(best: list[tuple[str, Estimate]], i: int) -> str:
+    mine = best[i][1]
+    tied = [k for k, (_, e) in enumerate(best) if tie((e.low, e.high), (mine.low, mine.high))]
+    return f"{min(tied) + 1}" if len(tied) == 1 else f"{min(tied) + 1} to {max(tied) + 1}"
+
+
+# --- map --------------------------------------------------------------------------------------
+
+
+def _map(records: pd.DataFrame) -> list[Figure]:
+    """The n by m map of each family in which both vary."""
+    found = []
+    for family, rows in first_derivative(records).groupby("family", sort=True):
+        if rows["n"].nunique() >= 3 and rows["m"].nunique() >= 3:
+            best = winners(rows)
+            if len(best):
+                found.append(_map_of(str(family), best))
+    return found
+
+
+def _map_of(family: str, best: pd.DataFrame) -> Figure:
+    looks = style_of(best["method"])
+    rows = [_tile(row, looks) for row in dicts(best.sort_values(["m", "n"]))]
+    spec = tiles(rows, list(looks.values()), Axis("n inputs"), Axis("m outputs"))
+    columns = (
+        Column("n", True),
+        Column("m", True),
+        Column("Fastest"),
+        Column("Tied with it"),
+        Column("Margin to the next, ×", True),
+    )
+    table = [
+        [
+            count(row["n"]),
+            count(row["m"]),
+            label(row["method"]),
+            ", ".join(map(label, row["tied"])) or NONE,
+            number(row["margin"]),
+        ]
+        for row in dicts(best.sort_values(["m", "n"]))
+    ]
+    named = [replace(s, label=f"{s.letters}: {s.label}") for s in looks.values()]
+    return Figure(
+        f"map {family}",
+        f"Who wins the Jacobian of {family}, over n and m",
+        "Each measured size has its tile: colour and letters name the fastest method, "
+        "the stronger the colour the larger its margin to the next. A tile without colour is a "
+        "tie within the 95 % intervals and shows all letters. In theory the border is n = m: "
+        "forward below it (m > n), reverse above.",
+        spec,
+        Table(f"map {family}", f"Winners on {family}", columns, table),
+        tuple(named),
+    )
+
+
+def _tile(row: dict[str, Any], looks: dict[str, Any]) -> dict[str, Any]:
+    margin = 4.0 if blank(row["margin"]) else row["margin"]
+    tied = (row["method"], *row["tied"])
+    letters = [style_of([name])[name].letters for name in tied]
+    return {
+        "x": row["n"],
+        "y": row["m"],
+        "s": row["method"],
+        "o": min(0.6, 0.15 + 0.15 * (margin - 1.0)) if row["clear"] else 0.0,
+        "t": "=".join(letters[:2]) + ("…" if len(letters) > 2 else ""),
+        "i": row["instance"],
+        "xt": f"{row['n']}, {row['m']}",
+        "yt": f"{plain(row['run_s'] * 1e6)} µs",
+        "v": "clear" if row["clear"] else "tie",
+    }
+
+
+# --- matrix -----------------------------------------------------------------------------------
+
+
+def _matrix(records: pd.DataFrame) -> Table:
+    names = ordered(records["method"])
+    columns = (Column("Family"), *(Column(label(name)) for name in names))
+    groups = dict(list(records[SHOWN].groupby(["family", "method"], sort=True)))
+    rows = [
+        [family, *(_status(groups.get((family, name))) for name in names)]
+        for family in sorted(records["family"].unique())
+    ]
+    return Table(
+        "matrix",
+        "Every family by every method: the worst verdict of its cells (exact: to rounding), with "
+        "the fewest correct digits where degraded. Unfold a cell for the count of each status, "
+        "the reasons, and the command that reproduces its worst cell.",
+        columns,
+        rows,
+        plain=True,
+    )
+
+
+SHOWN = ["family", "method", "status", "reason", "verdict", "verdict_reason", "digits", "command"]
+SEVERITY = ("wrong", "degraded", "exact to rounding", "uninformative")
+
+
+def _status(rows: pd.DataFrame | None) -> Cell:
+    if rows is None:
+        return Cell("not run", None, "mute")
+    ok = answered(rows)
+    worst = next((v for v in SEVERITY if (ok["verdict"] == v).any()), "")
+    failed = rows[~rows["status"].isin(["ok", "unsupported"])]
+    text = _short(worst, ok) if len(ok) else str(rows["status"].mode().iloc[0])
+    if len(failed) and len(ok):
+        text += f", {len(failed)} {failed['status'].iloc[0].replace('_', ' ')}"
+    tone = "bad" if len(failed) else VERDICT_TONES.get(worst, "mute")
+    shown = failed if len(failed) else ok[ok["verdict"] == worst] if worst else rows
+    command = str((shown if len(shown) else rows)["command"].iloc[0])
+    return Cell(text, None, tone, tuple(_reasons(rows)), command)
+
+
+def _short(verdict: str, ok: pd.DataFrame) -> str:
+    if verdict != "degraded":
+        return {"exact to rounding": "exact", "": "answered"}.get(verdict, verdict)
+    return f"{plain(float(ok['digits'].min()), 2)} digits"
+
+
+def _reasons(rows: pd.DataFrame) -> Iterable[str]:
+    shown = rows["verdict"].where(rows["status"] == "ok", rows["status"])
+    yield "; ".join(
+        f"{times} {name or 'answered'}" for name, times in sorted(Counter(shown).items())
+    )
+    said = Counter(rows["reason"][rows["reason"] != ""]) + Counter(
+        rows["verdict_reason"][rows["verdict_reason"] != ""]
+    )
+    for reason, times in said.most_common(4):
+        yield f"{times} × {reason}"
+    if len(said) > 4:
+        yield f"and {len(said) - 4} more reasons"
+
+
+PAGE = Page(name="overview", title="At a glance", order=10, render=render)

@@ -1,0 +1,161 @@
+"""Error against step size: why differences cannot be had to full accuracy (the survey's figure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from diffbench.analysis.scaling import Fit, verdict
+from diffbench.analysis.steps import envelope, errors, schemes, summary
+from diffbench.page import Page
+from diffbench.reports.charts import Axis, Ghost, curves
+from diffbench.reports.formats import NONE, blank, fixed, number
+from diffbench.reports.sections import Cell, Column, Figure, Table, Text
+from diffbench.reports.styles import Style, style_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffbench.records.run import Run
+
+__all__ = ["PAGE"]
+
+METHODS = {
+    # scheme of the study -> the method whose look it takes, in the order of every legend
+    "complex": "complex_step",
+    "central": "finite_difference[scheme=central]",
+    "forward": "finite_difference[scheme=forward]",
+}
+SLOPES = (
+    # what the slope is called, its name in the study, theory by scheme
+    ("truncation", "slope_truncation", {"forward": 1.0, "central": 2.0, "complex": 2.0}),
+    ("round-off", "slope_roundoff", {"forward": -1.0, "central": -1.0}),
+)
+TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
+
+
+def render(run: Run) -> list[Any]:
+    """The figure, the minima and the slopes."""
+    found = [s for s in METHODS if s in schemes(run.studies)]
+    if not found:
+        return [Text(paragraphs=("The study step_size is not in this run.",))]
+    looks = style_of(METHODS[s] for s in found)
+    return [
+        _figure(run.studies, found, looks),
+        _minima(run.studies, found, looks),
+        _slopes(run.studies, found, looks),
+    ]
+
+
+def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) -> Figure:
+    rows, table = [], []
+    for scheme in found:
+        style = looks[METHODS[scheme]]
+        measured = errors(studies, scheme)
+        bound = envelope(measured)
+        for h, error, top in zip(measured["h"], measured["error"], bound, strict=True):
+            # A logarithm has no place for an error of exactly zero: the table shows it.
+            rows.append({"s": style.name, "x": h, "y": error or None, "e": top or None})
+            table.append([style.label, number(h), number(error), number(top)])
+    spec = curves(
+        rows,
+        list(looks.values()),
+        Axis("step h", ticks="power"),
+        Axis("absolute error of the derivative", ticks="power"),
+        [Ghost(*line, below=True) for line in _asymptotes(studies, found)],
+    )
+    columns = (
+        Column("Scheme"),
+        Column("Step h", True),
+        Column("Absolute error", True),
+        Column("Largest error within half a decade", True),
+    )
+    return Figure(
+        "error against step size",
+        "Error of a difference quotient against its step",
+        "The derivative of the logistic map l₄ at x = 0.2. Thin lines: the error at each of the "
+        "steps; thick lines: the largest error within half a decade, which one can rely on "
+        "(single steps are lucky). Right of the minimum the formula's truncation dominates and "
+        "falls with the step, by h for forward and h² for central differences (dotted); left of "
+        "it the subtraction's round-off grows like 1/h. No step gives all 16 digits.",
+        spec,
+        Table("error against step size", "Error at each step", columns, table),
+        tuple(looks.values()),
+        x="x",
+        y="y",
+    )
+
+
+def _asymptotes(
+    studies: pd.DataFrame, found: list[str]
+) -> list[tuple[str, tuple[tuple[float, float], ...]]]:
+    """Theory's truncation lines, through the error at the largest fitted step of each scheme."""
+    lines = []
+    for scheme, (power, text) in {"forward": (1, "∝ h"), "central": (2, "∝ h²")}.items():
+        rows = errors(studies, scheme)
+        rows = rows[(rows["h"] >= 1e-4) & (rows["h"] <= 2e-3)]
+        if scheme in found and len(rows):
+            last = rows.iloc[-1]
+            at = [float(last["h"]) * f for f in (30.0, 1.0, 1e-2)]  # labelled at the low end
+            lines.append((text, tuple((h, last["error"] * (h / last["h"]) ** power) for h in at)))
+    return lines
+
+
+def _minima(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) -> Table:
+    columns = (
+        Column("Scheme"),
+        Column("Smallest envelope, absolute error", True),
+        Column("at step h", True),
+        Column("Theory, absolute error", True),
+        Column("at step h", True),
+        Column("Luckiest single step, absolute error", True),
+    )
+    names = ("envelope_minimum", "envelope_argmin", "theory_error", "theory_step", "raw_minimum")
+    rows = [
+        [looks[METHODS[s]].label, *(number(summary(studies, name, s)[0]) for name in names)]
+        for s in found
+    ]
+    return Table(
+        "minima",
+        "The best that each scheme can do, and what theory predicts from f, f'' and f'''",
+        columns,
+        rows,
+        plain=True,
+    )
+
+
+def _slopes(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) -> Table:
+    columns = (
+        Column("Scheme"),
+        Column("Branch"),
+        Column("Slope", True),
+        Column("95 % interval"),
+        Column("Theory", True),
+        Column("Verdict"),
+    )
+    rows = []
+    for title, name, theory in SLOPES:
+        for scheme in found:
+            value, low, high, _ = summary(studies, name, scheme)
+            if not blank(value):
+                said = verdict(Fit(value, low, high, 0, 0), theory.get(scheme))
+                rows.append(
+                    [
+                        looks[METHODS[scheme]].label,
+                        title,
+                        fixed(value, 4),
+                        NONE if blank(low) else f"{low:.4f} to {high:.4f}",
+                        number(theory.get(scheme)),
+                        Cell(said, None, TONES[said]),
+                    ]
+                )
+    return Table(
+        "slopes",
+        "Slopes of the two branches in the log-log plot beside theory; the claim holds where the "
+        "interval lies within 0.1 of it",
+        columns,
+        rows,
+        plain=True,
+    )
+
+
+PAGE = Page(name="step_size", title="Step size", order=30, render=render)

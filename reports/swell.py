@@ -1,0 +1,130 @@
+"""Expression swell: every representation of a derivative side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from diffbench.analysis.cells import answered
+from diffbench.analysis.scaling import factors
+from diffbench.page import Page
+from diffbench.reports.charts import Axis, lines
+from diffbench.reports.formats import blank, count, plain
+from diffbench.reports.sections import Column, Figure, Table, Text
+from diffbench.reports.styles import SERIES, Style, label, ordered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffbench.records.run import Run
+
+__all__ = ["PAGE"]
+
+PREFERRED = ("symbolic[cse=no]", "symbolic[cse=yes]", "reverse", "jax[mode=reverse]")
+CASES = (
+    # family, the size that grows, its scale, what is shown
+    ("logistic", "depth", False, "the logistic map, iterated"),
+    ("speelpenning", "n", True, "a product of n variables"),
+)
+LESSON = (
+    "The same derivative has many sizes. Written out as one expression (a tree) it repeats every "
+    "part as often as it is used, and the product rule uses each factor twice: the tree swells. "
+    "Kept as a graph, each intermediate result is stored once, and what is left grows like the "
+    "function itself. Swell is a property of the tree, not of differentiation."
+)
+
+
+def render(run: Run) -> list[Any]:
+    """The lesson, and for each case the figure with its table."""
+    figures = [block for case in CASES for block in _case(answered(run.records), *case)]
+    if not figures:
+        return [Text(paragraphs=("No cell of this run carries expression sizes.",))]
+    return [Text(paragraphs=(LESSON,)), *figures]
+
+
+def _case(ok: pd.DataFrame, family: str, axis: str, log: bool, shows: str) -> list[Any]:
+    rows = ok[(ok["family"] == family) & (ok["operator"] == "gradient")]
+    found = {s.name: _values(rows, axis, s.name) for s in SERIES}
+    found = {name: values for name, values in found.items() if len(values) >= 2}
+    if not found:
+        return []
+    looks = [s for s in SERIES if s.name in found]
+    return [
+        _figure(family, axis, log, shows, found, looks),
+        Text(paragraphs=(_growth(axis, found, looks),)),
+    ]
+
+
+def _values(rows: pd.DataFrame, axis: str, field: str) -> dict[int, tuple[int, str]]:
+    """The size at each value of the axis, with the method it was counted from."""
+    found: dict[int, tuple[int, str]] = {}
+    here = rows[rows[field].notna()]
+    names = [name for name in PREFERRED if name in set(here["method"])] or ordered(here["method"])
+    for name in reversed(names):
+        mine = here[here["method"] == name]
+        found |= {int(k): (int(v), name) for k, v in zip(mine[axis], mine[field], strict=True)}
+    return dict(sorted(found.items()))
+
+
+def _figure(
+    family: str,
+    axis: str,
+    log: bool,
+    shows: str,
+    found: dict[str, dict[int, tuple[int, str]]],
+    looks: list[Style],
+) -> Figure:
+    rows = [
+        {
+            "s": style.name,
+            "x": at,
+            "y": value or None,
+            "i": f"{family}[{axis}={at}]",
+            "xt": at,
+            "yt": f"{value:,}",
+            "v": f"counted from {label(name)}",
+        }
+        for style in looks
+        for at, (value, name) in found[style.name].items()
+    ]
+    spec = lines(
+        rows, looks, Axis(f"{axis} of {family}", log), Axis("size of the derivative", ticks="short")
+    )
+    return Figure(
+        f"swell {family}",
+        f"Sizes of the gradient of {shows}",
+        f"Every line is one way to write down the same derivative of {family}, counted in the "
+        "unit that its name says, on a logarithmic axis: a straight line up is exponential "
+        "growth in depth. The tree and its characters leave the others behind.",
+        spec,
+        _table(family, axis, found, looks),
+        tuple(looks),
+        x="x" if log else "",
+        y="y",
+    )
+
+
+def _table(
+    family: str, axis: str, found: dict[str, dict[int, tuple[int, str]]], looks: list[Style]
+) -> Table:
+    columns = (Column(axis, True), *(Column(s.label, True) for s in looks))
+    sizes = sorted({at for values in found.values() for at in values})
+    none = (None, "")
+    rows = [[count(at), *(count(found[s.name].get(at, none)[0]) for s in looks)] for at in sizes]
+    return Table(f"swell {family}", f"Sizes of the gradient of {family}", columns, rows)
+
+
+def _growth(axis: str, found: dict[str, dict[int, tuple[int, str]]], looks: list[Style]) -> str:
+    parts = []
+    for style in looks:
+        sizes = list(found[style.name])
+        values = [float(v) for v, _ in found[style.name].values()]
+        last = factors(values)[-1]
+        if not blank(last):
+            parts.append(
+                f"{style.label} from {plain(values[0])} to {plain(values[-1])} "
+                f"({axis} {sizes[0]} to {sizes[-1]}; last step × {plain(last)})"
+            )
+    return "Measured: " + "; ".join(parts) + "."
+
+
+PAGE = Page(name="swell", title="Expression swell", order=40, render=render)

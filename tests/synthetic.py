@@ -1,0 +1,345 @@
+"""A realistic run without running anything: about 1700 records from cost and error models."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffbench.operators import OPERATORS
+from diffbench.records.record import Record
+from diffbench.study import StudyRow
+
+EVIL_METHOD = "<script>alert(1)</script>"
+EVIL_REASON = '"><img src=x onerror=alert(1)>'
+
+
+@dataclass(frozen=True)
+class SyntheticRun:
+    """What diffbench.records.run.Run offers, from numbers made up here."""
+
+    records: pd.DataFrame
+    samples: pd.DataFrame
+    studies: pd.DataFrame
+    environment: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
+    folder: Path = Path("runs/synthetic")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A made-up method: time = floor + factor * primal * passes, and its relative error."""
+
+    name: str
+    category: str
+    claim: str
+    passes: str  # which count multiplies the primal: one, n, m, n+1, 2n
+    factor: float
+    floor: float
+    error: float
+
+
+TOOLS = (
+    Tool("zero", "control", "control", "none", 0.0, 4e-7, 1.0),
+    Tool("manual", "manual", "exact", "one", 1.4, 1e-6, 1e-16),
+    Tool("finite_difference[scheme=forward]", "numerical", "approximate", "n+1", 1.0, 2e-6, 3e-8),
+    Tool("finite_difference[scheme=central]", "numerical", "approximate", "2n", 1.0, 2e-6, 2e-11),
+    Tool("complex_step", "numerical", "exact", "n", 2.1, 2e-6, 1e-16),
+    Tool("symbolic[cse=no]", "symbolic", "exact", "tree", 1.0, 2e-6, 2e-16),
+    Tool("symbolic[cse=yes]", "symbolic", "exact", "one", 3.0, 2e-6, 2e-16),
+    Tool("forward", "forward AD", "exact", "n", 2.5, 3e-5, 1e-16),
+    Tool("reverse", "reverse AD", "exact", "m", 6.0, 4e-5, 1e-16),
+    Tool("autograd", "reverse AD", "exact", "m", 9.0, 9e-5, 2e-16),
+    Tool("jax[mode=reverse]", "AD", "exact", "m", 1.5, 1.2e-5, 4e-16),
+    Tool("jax[mode=forward]", "AD", "exact", "n", 1.2, 1.2e-5, 4e-16),
+)
+TREE_OPS = {2: 2, 3: 21, 4: 82, 5: 264, 6: 768, 7: 2096, 8: 5472}
+LADDER = (2, 8, 32, 128, 512, 2048)
+
+
+def sizes() -> Iterator[tuple[str, dict[str, int], int, int, int]]:
+    """(family, params, n, m, depth) of every instance."""
+    for family in ("helmholtz", "lecture", "mlp", "rosenbrock", "speelpenning"):
+        for n in LADDER:
+            yield family, {"n": n}, n, 1, n if family == "speelpenning" else 1
+    for depth in TREE_OPS:
+        yield "logistic", {"depth": depth}, 1, 1, depth
+    for m in LADDER:
+        yield "chebyshev", {"m": m}, 1, m, m
+    for n in (4, 16, 64, 256, 1024):
+        for m in (4, 16, 64, 256, 1024):
+            yield "affine_tanh", {"m": m, "n": n}, n, m, 1
+
+
+def _passes(kind: str, n: int, m: int, depth: int) -> float:
+    tree = TREE_OPS.get(depth, 4 * n) / 8.0
+    return {"none": 0.0, "one": 1.0, "n": n, "m": m, "n+1": n + 1.0, "2n": 2.0 * n, "tree": tree}[
+        kind
+    ]
+
+
+def _base(
+    tool: Tool, family: str, params: dict[str, int], n: int, m: int, depth: int
+) -> dict[str, Any]:
+    instance = f"{family}[{','.join(f'{k}={v}' for k, v in sorted(params.items()))}]"
+    return {
+        "run": "synthetic",
+        "machine": "a machine that is not there",
+        "generation": 1,
+        "family": family,
+        "instance": instance,
+        "params": json.dumps(params),
+        "n": n,
+        "m": m,
+        "depth": depth,
+        "seed": 0,
+        "method": tool.name,
+        "category": tool.category,
+        "claim": tool.claim,
+        "command": f"diffbench run --problems '{instance}' --methods '{tool.name}'",
+    }
+
+
+def _why_not(tool: Tool, operator: str, n: int, m: int) -> str:
+    if OPERATORS[operator].scalar_only and m > 1:
+        return f"{operator} needs a scalar function; m = {m}"
+    if tool.name.startswith("symbolic") and n * m > 128:
+        return f"symbolic: n m <= 128 keeps the derivation under a minute, got {n * m}"
+    if tool.name == "complex_step" and OPERATORS[operator].order == 2:
+        return "complex_step: no second order, its derivative is not holomorphic"
+    return ""
+
+
+def _times(tool: Tool, work: float, passes: float, rng: np.random.Generator) -> dict[str, Any]:
+    primal = 1.5e-6 + 1e-9 * work
+    run = (tool.floor + tool.factor * passes * primal) * math.exp(rng.normal(0, 0.03))
+    wide = 0.04 * math.exp(rng.normal(0, 0.3))
+    ratio = run / primal
+    return {
+        "prepare_s": 0.3 if tool.name.startswith(("jax", "symbolic")) else 2e-5,
+        "first_call_s": run * 1.6,
+        "run_s": run,
+        "run_s_low": run * (1 - wide),
+        "run_s_high": run * (1 + wide),
+        "samples": 12,
+        "loops": max(1, round(1e-3 / run)),
+        "empty_call_s": 6e-8,
+        "ratio_own_primal": ratio,
+        "ratio_own_primal_low": ratio * (1 - wide),
+        "ratio_own_primal_high": ratio * (1 + wide),
+        "ratio_numpy_primal": ratio * 1.01,
+        "ratio_numpy_primal_low": ratio * 1.01 * (1 - wide),
+        "ratio_numpy_primal_high": ratio * 1.01 * (1 + wide),
+        "warnings": "interval wider than 10 %" if wide > 0.05 else "",
+    }
+
+
+def _error(tool: Tool, operator: str, depth: int, rng: np.random.Generator) -> dict[str, Any]:
+    error = 1e-16 if operator == "value" and tool.claim != "control" else tool.error
+    error *= 1.0 if tool.claim == "control" else math.exp(rng.normal(0, 0.6)) * (1 + depth / 50)
+    verdict = "wrong" if error > 0.1 else "exact to rounding" if error < 5e-14 else "degraded"
+    return {
+        "nnz": 1,
+        "error_max_rel": error * 1.7,
+        "error_norm_rel": error,
+        "error_over_bound": error / 1e-16,
+        "rad53_rel": 1e-16,
+        "digits": min(17.0, max(0.0, -math.log10(error))),
+        "verdict": verdict,
+        "reference": "certified",
+        "reference_bits": 128,
+        "dtype": "float64",
+    }
+
+
+def _counts(tool: Tool, operator: str, n: int, m: int, depth: int) -> dict[str, Any]:
+    if operator not in ("gradient", "jacobian"):
+        return {}
+    primal = 8 * n * m if m > 1 or n > 1 else 3 * (depth - 1)
+    swell: dict[str, dict[str, Any]] = {
+        "symbolic[cse=no]": {
+            "tree_ops": TREE_OPS.get(depth, 30 * n) if n == m == 1 else 30 * n,
+            "string_length": 4 * TREE_OPS.get(depth, 30 * n),
+            "dag_nodes": 9 * depth + 5 * n,
+        },
+        "symbolic[cse=yes]": {"cse_ops": 2 * depth * depth + 3 * n},
+        "reverse": {"graph_ops": 7 * (depth - 1) if n == m == 1 else 20 * n, "tape_bytes": 96 * n},
+        "forward": {"graph_ops": 9 * depth * n},
+        "jax[mode=reverse]": {"jaxpr_eqns": 8 * (depth - 1) + 4},
+    }
+    calls: dict[str, dict[str, Any]] = {
+        "finite_difference[scheme=forward]": {"calls_f": n + 1},
+        "finite_difference[scheme=central]": {"calls_f": 2 * n},
+        "complex_step": {"calls_f": n},
+        "forward": {"directions": n},
+        "reverse": {"sweeps": m},
+    }
+    return {"primal_ops": primal, **swell.get(tool.name, {}), **calls.get(tool.name, {})}
+
+
+def _record(tool: Tool, operator: str, size: tuple[Any, ...], rng: np.random.Generator) -> Record:
+    family, params, n, m, depth = size
+    base = {**_base(tool, family, params, n, m, depth), "operator": operator}
+    reason = _why_not(tool, operator, n, m)
+    if reason:
+        return Record(**base, status="unsupported", reason=reason)
+    if tool.name == "autograd" and family == "speelpenning" and n == 2048:
+        return Record(**base, status="timeout", reason="over 30 s; the worker was killed")
+    if tool.name == "autograd" and family == "helmholtz" and n == 2:
+        bad = {"verdict": "wrong", "verdict_reason": "NaN in the answer", "dtype": "float64"}
+        times = _times(tool, 1.0, 1.0, rng)
+        return Record(**base, status="ok", reason="", origin="native", **times, **bad)
+    order = {0: 0.0, 1: 1.0, 2: float(n)}[OPERATORS[operator].order]
+    full = _passes(tool.passes, n, m, depth) if operator in ("gradient", "jacobian") else order
+    work = {"helmholtz": float(n * n)}.get(family, float(8 * n * m + depth))
+    return Record(
+        **base,
+        status="ok",
+        reason="",
+        origin="native",
+        **_times(tool, work, full, rng),
+        **_error(tool, operator, depth, rng),
+        **_counts(tool, operator, n, m, depth),
+    )
+
+
+def records(tools: tuple[Tool, ...] = TOOLS) -> pd.DataFrame:
+    """Every cell of every made-up method: columns are the fields of Record."""
+    rng = np.random.default_rng(7)
+    asked = {"chebyshev": ("jacobian", "jvp", "vjp"), "affine_tanh": ("jacobian",)}
+    scalar = ("value", "gradient", "hvp", "hessian")
+    rows = [
+        _record(tool, operator, size, rng)
+        for size in sizes()
+        for operator in asked.get(size[0], scalar)
+        for tool in tools
+    ]
+    return frame(rows, Record)
+
+
+def frame(rows: list[Any], kind: type[Any]) -> pd.DataFrame:
+    """A frame with one column a field, None as missing number, numbers as numbers."""
+    names = kind.__struct_fields__
+    made = pd.DataFrame([{k: getattr(row, k) for k in names} for row in rows], columns=list(names))
+    return made.infer_objects()
+
+
+# --- studies ----------------------------------------------------------------------------------
+
+
+def logistic4(x: float) -> float:
+    """l_4, the survey's function, as a loop."""
+    for _ in range(3):
+        x = 4.0 * x * (1.0 - x)
+    return x
+
+
+def step_size() -> list[StudyRow]:
+    """The survey's figure: the real errors of both schemes at 801 steps, and its summary rows."""
+    x, true = 0.2, 9.0660864
+    rows = []
+    for h in np.logspace(-17, -1, 801).tolist():
+        forward = (logistic4(x + h) - logistic4(x)) / h
+        central = (logistic4(x + h) - logistic4(x - h)) / (2 * h)
+        for scheme, value in (("forward", forward), ("central", central)):
+            rows.append(("step_size", f"{scheme}|{h!r}", abs(value - true), "absolute error"))
+    summary = {
+        "envelope_minimum": (4.3e-7, 1.5e-9, "absolute error"),
+        "envelope_argmin": (1.7e-9, 3.8e-7, "step h"),
+        "raw_minimum": (2.9e-9, 2.4e-11, "absolute error"),
+        "theory_step": (1.4e-9, 2.9e-7, "step h"),
+        "theory_error": (9e-8, 1.7e-10, "absolute error"),
+    }
+    for key, (forward, central, unit) in summary.items():
+        rows.append(("step_size", f"{key}|forward", forward, unit))
+        rows.append(("step_size", f"{key}|central", central, unit))
+    made = [StudyRow(study=s, key=k, value=v, unit=u) for s, k, v, u in rows]
+    slopes = (
+        ("slope_truncation|forward", 0.998, 0.9975, 0.9985),
+        ("slope_truncation|central", 2.0, 1.9995, 2.0004),
+        ("slope_roundoff|forward", -0.98, -1.02, -0.94),
+        ("slope_roundoff|central", -0.99, -1.01, -0.97),
+    )
+    for key, value, low, high in slopes:
+        made.append(
+            StudyRow(
+                study="step_size", key=key, value=value, low=low, high=high, unit="log-log slope"
+            )
+        )
+    return made
+
+
+TRACE = {
+    "forward": (
+        ("primal", "v₋₁", "x₁", "2", 2.0),
+        ("primal", "v₀", "x₂", "5", 5.0),
+        ("primal", "v₁", "ln v₋₁", "ln 2.0", 0.6931471805599453),
+        ("primal", "v₂", "v₋₁ × v₀", "2.0 × 5.0", 10.0),
+        ("primal", "v₃", "sin v₀", "sin 5.0", -0.9589242746631385),
+        ("primal", "v₄", "v₁ + v₂", "0.6931471805599453 + 10.0", 10.693147180559945),
+        (
+            "primal",
+            "v₅",
+            "v₄ - v₃",
+            "10.693147180559945 - (-0.9589242746631385)",
+            11.652071455223084,
+        ),
+        ("tangent seed (1,0)", "v̇₅", "v̇₄ - v̇₃", "5.5 - 0.0", 5.5),
+        ("tangent seed (0,1)", "v̇₅", "v̇₄ - v̇₃", "2.0 - 0.28366218546322625", 1.7163378145367738),
+    ),
+    "reverse": (
+        ("adjoint", "v̄₅", "ȳ", "1.0", 1.0),
+        ("adjoint", "v̄₀", "v̄₃ × cos v₀", "-1.0 × 0.28366218546322625", -0.28366218546322625),
+        ("adjoint", "v̄₀", "v̄₀ + v̄₂ × v₋₁", "-0.28366218546322625 + 1.0 × 2.0", 1.7163378145367738),
+    ),
+}
+
+
+def lecture_trace() -> list[StudyRow]:
+    """Some lines of the lecture's traces, in the shape that the study has."""
+    return [
+        StudyRow(
+            study="lecture_trace",
+            key=f"{mode}|{i}",
+            value=value,
+            unit=role,
+            reason=f"{name} ⟂ {equation} ⟂ {numbers}",
+        )
+        for mode, lines in TRACE.items()
+        for i, (role, name, equation, numbers, value) in enumerate(lines)
+    ]
+
+
+def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
+    """The whole run: records, studies, and an environment."""
+    environment = {
+        "python": "3.11.7",
+        "system": "Linux",
+        "cpu": "a processor",
+        "packages": {"numpy": "2.4.6", "jax": "0.10.2"},
+        "threads": 1,
+        "load": [0.1, 0.2, 0.3],
+        "nothing": None,
+    }
+    plan = {"selection": "all", "profile": "standard", "seed": 0}
+    studies = frame([*step_size(), *lecture_trace()], StudyRow)
+    return SyntheticRun(records(tools), pd.DataFrame(), studies, environment, plan)
+
+
+EVIL = Tool(EVIL_METHOD, "AD", "exact", "m", 7.0, 5e-5, 1e-16)
+
+
+def evil_run() -> SyntheticRun:
+    """The run with a method whose name is markup, and a reason that would load an image."""
+    made = run((*TOOLS, EVIL))
+    table = made.records
+    failed = (table["method"] == EVIL_METHOD) & (table["operator"] == "hessian")
+    table.loc[failed, "status"] = "failed"
+    table.loc[failed, "reason"] = EVIL_REASON
+    return made

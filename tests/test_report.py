@@ -1,0 +1,348 @@
+"""The report as text: complete, self-contained, and everything that came from outside escaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic
+
+from diffbench.page import Page
+from diffbench.reports import build
+from diffbench.reports.charts import decades
+from diffbench.reports.formats import count, exact, fixed, interval, micro, number, plain
+from diffbench.reports.sections import Column, Figure, Grid, Table, Text
+from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
+
+PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "traces", "environment"]
+LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would see: elements with attributes, ids, and plain text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.inside = ""
+        self.scripts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        (self.scripts if self.inside == "script" else self.text).append(data)
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def evil() -> str:
+    return build.html(synthetic.evil_run())
+
+
+@pytest.fixture(scope="module")
+def seen(evil: str) -> Reader:
+    return Reader(evil)
+
+
+@cache
+def synthetic_blocks() -> list[Any]:
+    return blocks(synthetic.run())
+
+
+def blocks(run: Any) -> list[Any]:
+    """Every block of every built-in page, grids opened."""
+    found: list[Any] = []
+    for page in build._built_in():
+        for block in page.render(run):
+            found += block.blocks if isinstance(block, Grid) else [block]
+    return found
+
+
+# --- completeness -----------------------------------------------------------------------------
+
+
+def test_every_page_is_there_in_its_order_and_none_failed(seen: Reader) -> None:
+    assert [page.name for page in sorted(build._built_in(), key=lambda p: p.order)] == PAGES
+    assert [s["id"] for s in seen.of("section")] == [p.replace("_", "-") for p in PAGES]
+    assert "This page failed" not in "".join(seen.text)
+
+
+def test_every_chart_has_a_sentence_a_table_a_legend_and_a_static_picture(evil: str) -> None:
+    parts = re.findall(r"<figure.*?</figure>", evil, re.S)
+    assert len(parts) == 15
+    for part in parts:
+        caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", part, re.S)
+        assert caption is not None
+        assert len(caption[1].split()) >= 12
+        assert caption[1].strip().endswith(".")
+        assert len(re.findall("<tr>", part)) >= 3
+        assert part.count('class="swatch"') >= 2
+        assert re.search(r'<div class="static".*<svg aria-hidden="true".*</svg>', part, re.S)
+
+
+def test_the_data_behind_each_chart_is_json_of_finite_numbers(seen: Reader) -> None:
+    data = json.loads(max((s for s in seen.scripts if s.startswith('{"config"')), key=len))
+    figures = [f["data-name"] for f in seen.of("figure")]
+    assert sorted(data["specs"]) == sorted(str(name) for name in figures)
+    assert len(set(figures)) == len(figures)
+
+
+def test_headings_never_skip_a_level(seen: Reader) -> None:
+    levels = [int(tag[1]) for tag, _ in seen.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_every_number_column_of_time_has_its_unit() -> None:
+    titles = {
+        c.title
+        for b in synthetic_blocks()
+        for t in ([b.table] if isinstance(b, Figure) else [b])
+        if isinstance(t, Table)
+        for c in t.columns
+    }
+    timed = [title for title in titles if title.startswith("Time")]
+    assert timed
+    assert all(re.search(r"µs|×|evaluations of f", title) for title in timed)
+
+
+def test_rows_have_a_cell_for_every_column_and_names_are_unique() -> None:
+    tables = [b.table if isinstance(b, Figure) else b for b in synthetic_blocks()]
+    tables = [t for t in tables if isinstance(t, Table)]
+    assert all(len(row) == len(t.columns) for t in tables for row in t.rows)
+    figures = [b.name for b in synthetic_blocks() if isinstance(b, Figure)]
+    assert len(set(figures)) == len(figures)
+    assert len({t.name for t in tables}) == len(tables)
+
+
+def test_the_page_is_small_enough(evil: str) -> None:
+    assert 1_000_000 < len(evil.encode()) < 4_000_000
+
+
+# --- what it says -----------------------------------------------------------------------------
+
+
+def cells_of(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.cells()]
+
+
+def table(name: str, run: Any = None) -> Table:
+    found = blocks(run) if run else synthetic_blocks()
+    tables = [b.table if isinstance(b, Figure) else b for b in found]
+    return next(t for t in tables if isinstance(t, Table) and t.name == name)
+
+
+def test_the_swell_table_is_the_surveys() -> None:
+    rows = cells_of(table("swell logistic"))
+    titles = [c.title for c in table("swell logistic").columns]
+    tree = [row[titles.index("tree operations")].replace("\u202f", "") for row in rows]
+    assert tree == ["2", "21", "82", "264", "768", "2096", "5472"]
+    assert [row[0] for row in rows] == ["2", "3", "4", "5", "6", "7", "8"]
+
+
+def test_the_traces_show_every_digit() -> None:
+    values = {row[-1] for row in cells_of(table("trace forward primal"))}
+    assert {"11.652071455223084", "0.6931471805599453", "-0.9589242746631385"} <= values
+    adjoints = [row[-1] for row in cells_of(table("trace reverse adjoint"))]
+    assert adjoints == ["1.0", "-0.28366218546322625", "1.7163378145367738"]
+
+
+def test_slopes_stand_beside_theory_with_their_verdict() -> None:
+    rows = {(row[0], row[1]): row[2:] for row in cells_of(table("slopes"))}
+    assert rows["differences (forward)", "truncation"] == [
+        "0.9980",
+        "0.9975 to 0.9985",
+        "1",
+        "holds",
+    ]
+    assert rows["differences (central)", "truncation"][2:] == ["2", "holds"]
+
+
+def test_exponents_stand_beside_theory() -> None:
+    rows = {tuple(row[:3]): row for row in cells_of(table("exponents"))}
+    assert rows["rosenbrock", "differences (forward)", "calls of f"][7] == "1"
+    assert rows["affine_tanh", "forward", "n"][7:9] == ["1", "holds"]
+    assert rows["affine_tanh", "reverse", "n"][7:9] == ["0", "holds"]
+    assert rows["rosenbrock", "manual", "n"][8] == "no claim"
+    assert not any(row[1] == "zero (control)" for row in rows.values())
+
+
+def test_the_matrix_has_a_cell_with_a_command_for_every_pair() -> None:
+    run = synthetic.evil_run()
+    found = table("matrix", run)
+    assert len(found.rows) == run.records["family"].nunique()
+    assert len(found.columns) == 1 + run.records["method"].nunique()
+    assert all(cell.code.startswith("diffbench run") for row in found.cells() for cell in row[1:])
+    by_family = {row[0].text: row for row in found.cells()}
+    titles = [c.title for c in found.columns]
+    assert by_family["helmholtz"][titles.index("autograd")].text == "wrong"
+    assert by_family["rosenbrock"][titles.index("zero (control)")].text == "wrong"
+    assert "timeout" in by_family["speelpenning"][titles.index("autograd")].text
+
+
+def test_the_same_run_gives_the_same_page() -> None:
+    pages = [page for page in build._built_in() if page.name in ("overview", "traces")]
+    assert build.html(synthetic.run(), pages) == build.html(synthetic.run(), pages)
+
+
+# --- safety -----------------------------------------------------------------------------------
+
+
+def test_nothing_is_loaded_from_anywhere(seen: Reader) -> None:
+    for tag, attrs in seen.elements:
+        for name in LOADS & set(attrs):
+            assert re.match(r"#|data:,", attrs[name] or ""), (tag, name, attrs[name])
+    assert not seen.of("img")
+    assert not seen.of("iframe")
+    assert "@import" not in "".join(seen.text)
+    assert "url(" not in "".join(seen.text)
+
+
+def test_the_policy_lets_nothing_out_and_only_our_scripts_run(seen: Reader) -> None:
+    policy = next(m["content"] for m in seen.of("meta") if "Content-Security" in str(m))
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+    assert "unsafe-inline" not in policy.split("style-src")[0]
+    assert len(re.findall("'sha256-", policy)) == 2
+
+
+def test_names_and_reasons_from_outside_are_text(evil: str, seen: Reader) -> None:
+    assert "<script>alert(1)" not in evil
+    assert '"><img src=x' not in evil
+    assert all("onerror" not in attrs for _, attrs in seen.elements)
+    text = "".join(seen.text)
+    assert synthetic.EVIL_METHOD in text
+    assert synthetic.EVIL_REASON in text
+    assert len(seen.of("script")) == 3
+
+
+def test_evil_tables_in_plugins_pages_are_text() -> None:
+    title = '<b onmouseover="alert(1)">'
+    made = Table(title, title, (Column(title),), [[title]])
+    page = Page(name=title, title=title, order=1, render=lambda run: [Text(title, (title,)), made])
+    seen = Reader(build.html(synthetic.run(), [page]))
+    assert not seen.of("b")
+    assert "".join(seen.text).count(title) >= 6
+
+
+# --- robustness -------------------------------------------------------------------------------
+
+
+def test_a_page_that_raises_does_not_take_the_others_down() -> None:
+    def broken(run: Any) -> Any:
+        raise ValueError("<no luck>")
+
+    pages = [Page(name="mine", title="Mine", order=1, render=broken), *build._built_in()]
+    text = "".join(Reader(build.html(synthetic.run(), pages)).text)
+    assert "This page failed: ValueError: <no luck>" in text
+    assert "Every family by every method" in text
+
+
+def test_an_empty_run_still_makes_a_page(tmp_path: Path) -> None:
+    full = synthetic.run()
+    empty = replace(
+        full, records=full.records.iloc[:0], studies=full.studies.iloc[:0], environment={}, plan={}
+    )
+    path = build.write(empty, tmp_path / "report.html")
+    text = "".join(Reader(path.read_text(encoding="utf-8")).text)
+    assert "This run holds no records yet." in text
+    assert "This page failed" not in text
+
+
+@pytest.mark.parametrize("status", ["unsupported", "timeout", "crashed"])
+def test_a_run_without_any_answer_still_makes_a_page(status: str) -> None:
+    full = synthetic.run()
+    records = full.records.copy()
+    numbers = records.select_dtypes("number").columns.difference(["n", "m", "depth", "seed"])
+    records["status"], records["reason"], records["verdict"] = status, "no", ""
+    records[numbers] = float("nan")
+    text = "".join(Reader(build.html(replace(full, records=records))).text)
+    assert "This page failed" not in text
+    assert f"{len(records)} {status}" in text
+
+
+# --- numbers and looks ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (float("inf"), "–"),
+        (0, "0"),
+        (7.0, "7"),
+        (2.3456, "2.35"),
+        (-0.012345, "-0.0123"),
+        (123.456, "123"),
+        (21435, "21\u202f435"),
+        (12345.6, "12\u202f346"),
+        (1.5e-9, "1.50e-9"),
+        (3.2e7, "3.20e7"),
+    ],
+)
+def test_how_a_number_is_written(value: float | None, text: str) -> None:
+    assert plain(value) == text
+
+
+def test_cells_keep_the_whole_number() -> None:
+    assert (number(2.3456).text, number(2.3456).value) == ("2.35", 2.3456)
+    assert (micro(1.2345e-6).text, micro(1.2345e-6).value) == ("1.23", pytest.approx(1.2345))
+    assert (count(1024.0).text, count(1024.0).value) == ("1\u202f024", 1024)
+    assert (exact(0.1).text, fixed(-0.00012).text) == ("0.1", "-0.000")
+    assert (number(None).value, micro(None).value, count(float("nan")).value) == ("", "", "")
+    assert interval(1e-6, 2.5e-6, scale=1e6) == "1 to 2.50"
+    assert interval(None, 1.0) == "–"
+
+
+def test_every_method_has_a_look_of_its_own() -> None:
+    assert len({(s.dash, s.symbol, s.light) for s in STYLES}) == len(STYLES)
+    assert len({s.letters for s in STYLES}) == len(STYLES)
+    assert len({s.slot for s in (*STYLES, *SPARE, *SERIES)}) == len((*STYLES, *SPARE, *SERIES))
+
+
+def test_unknown_methods_take_spare_looks_in_the_order_of_their_names() -> None:
+    looks = style_of(["zeta", "reverse", "alpha", "manual"])
+    assert list(looks) == ["manual", "reverse", "alpha", "zeta"]
+    assert (looks["alpha"].slot, looks["zeta"].slot) == ("spare0", "spare1")
+    assert ordered(["zeta", "manual"]) == ["manual", "zeta"]
+    assert (label("jax[mode=reverse]"), label("mine")) == ("jax (reverse)", "mine")
+
+
+def contrast(a: str, b: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("style", [*STYLES, *SPARE, *SERIES], ids=lambda s: s.slot)
+def test_colours_stand_out_from_their_panels(style: Any) -> None:
+    assert contrast(style.light, "#f5f6f8") >= 3.0
+    assert contrast(style.dark, "#1d2027") >= 3.0
+
+
+def test_ticks_are_powers_of_ten_and_few() -> None:
+    assert decades([2.0, 500.0]) == [1.0, 10.0, 100.0, 1000.0]
+    assert len(decades([1e-17, 1e-1])) <= 9
