@@ -45,8 +45,11 @@ class Accuracy:
     reference_bits: int | None = None
 
 
-def judge(answer: Any, reference: Reference) -> Accuracy:
-    """The errors and the verdict of an answer; never raises, whatever the answer is."""
+def judge(answer: Any, reference: Reference, claim: str = "exact") -> Accuracy:
+    """The errors and the verdict of an answer; never raises, whatever the answer is.
+
+    Where a method whose ``claim`` is approximate comes out exact, the reason says why.
+    """
     facts: dict[str, Any] = {"reference": reference.claim, "reference_bits": reference.bits}
     if reference.claim != "none":
         facts |= _condition(reference)
@@ -62,7 +65,19 @@ def judge(answer: Any, reference: Reference) -> Accuracy:
     bound = _bound(reference)
     facts |= _errors(error, bound, reference)
     verdict, reason = _verdict(error, bound, reference, facts["digits"])
+    if claim == "approximate" and verdict == "exact to rounding":
+        reason = _luck(error, reference)
     return Accuracy(**facts, verdict=verdict, verdict_reason=reason)
+
+
+def _luck(error: Array, reference: Reference) -> str:
+    """Why an approximation can be exact: f is of low degree, or the bound is wide."""
+    if np.all(error <= 2 * ROUNDING * np.abs(reference.hi)):
+        return "f has no higher terms here that the formula would leave out"
+    relative = _largest(reference.rad53) / _largest(reference.hi)
+    return (
+        f"rounding alone may reach {relative:.1e} of this derivative, more than the formula's error"
+    )
 
 
 def _bound(reference: Reference) -> Array:

@@ -35,6 +35,7 @@ Array = NDArray[np.float64]
 Claim = Literal["certified", "weaker", "none"]
 CLAIMS: tuple[Claim, ...] = ("certified", "weaker", "none")
 
+DOUBLE = 53
 PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 MOST_OPERATIONS = 20_000_000
 TIGHT = 2.0**-60
@@ -103,7 +104,7 @@ def _entries(m: arb_mat) -> Any:
 
 
 def _contract(x: Any, y: Any, a: str, b: str, out: str) -> Any:
-    """Products of sums by ``arb_mat``, whose dot products round once."""
+    """Sums of products by ``arb_mat``, whose dot products round once: tight and fast."""
     plan = Contraction.of(a, b, out)
     x, y = np.asarray(x, dtype=object), np.asarray(y, dtype=object)
     pairs = zip(*plan.matrices(x, y), strict=True)
@@ -134,18 +135,21 @@ def _winners(row: Any, extreme: Any) -> list[bool]:
     return [i in near for i in range(len(row))]
 
 
-def ball_backend() -> Backend:
-    """The arithmetic of balls at the precision that is set when it is made."""
-    return object_backend(
-        "balls",
-        _scalar,
-        arb.pi(),
-        attains=_attains,
-        contract=_contract,
-        solve=_solve,
-        det=lambda a, axes: _matrix(a).det(),
-        logabsdet=lambda a, axes: abs(_matrix(a).det()).log(),
-    )
+def ball_backend(rounding: Literal["once", "each"] = "once") -> Backend:
+    """The arithmetic of balls at the precision that is set when it is made.
+
+    With ``rounding="each"`` every product and sum of a dot product rounds by itself, as it does
+    in double precision: that is what ``rad53`` must account for.
+    """
+    matrices: dict[str, Any] = {
+        "attains": _attains,
+        "solve": _solve,
+        "det": lambda a, axes: _matrix(a).det(),
+        "logabsdet": lambda a, axes: abs(_matrix(a).det()).log(),
+    }
+    if rounding == "once":
+        matrices["contract"] = _contract
+    return object_backend("balls", _scalar, arb.pi(), **matrices)
 
 
 @contextmanager
@@ -187,7 +191,7 @@ def _jacobian(f: Any, x: Any, c: Any, backend: Backend, m: int) -> Any:
 def enclosure(instance: Instance, operator: str, bits: int) -> Any:
     """The answer as an object array of balls at that precision."""
     with precision(bits):
-        backend = ball_backend()
+        backend = ball_backend("each" if bits == DOUBLE else "once")
         f, x, c = instance.f, balls(instance.x), tuple(map(balls, instance.constants))
         v, w = balls(instance.v), balls(instance.w)
         programs: dict[str, Callable[[], Any]] = {
@@ -257,7 +261,7 @@ def _nothing(shape: tuple[int, ...], reason: str, zero: bool) -> Reference:
 
 def _radii53(instance: Instance, operator: str, shape: tuple[int, ...]) -> Array:
     try:
-        return _midpoints(enclosure(instance, operator, 53))[2]
+        return _midpoints(enclosure(instance, operator, DOUBLE))[2]
     except ad.Undecided:
         return np.full(shape, np.inf)
 
