@@ -1,0 +1,207 @@
+"""diffbench as a library: make a run, read a run. The command line is a shell over these two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from diffbench.errors import PluginError, RunError
+from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
+from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
+from diffbench.running.plan import Request
+from diffbench.running.plan import profile as profile_of
+
+if TYPE_CHECKING:
+    from diffbench.records.store import Store
+    from diffbench.registry import Registry
+    from diffbench.running.executor import Progress
+
+__all__ = ["Interrupted", "load", "report", "requested", "run"]
+
+REPORT = "report.html"
+REPORT_S = 8.0  # of a budget, kept for exports and the report
+
+
+@final
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run, after all that was done has been stored and reported."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"interrupted; {folder} keeps what was done")
+        self.folder = folder
+
+
+def run(
+    problems: str = "all",
+    methods: str = "all",
+    operators: str = "",
+    profile: str = "standard",
+    *,
+    out: str | Path | None = None,
+    seed: int = 0,
+    generations: int | None = None,
+    budget: float | None = None,
+    resume: bool = False,
+    plugins: Sequence[str | Path] = (),
+    progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Measure every selected method on every selected problem; the finished run.
+
+    ``problems`` and ``methods`` are selections (``"rosenbrock[n=8],mlp"``), ``operators`` a list
+    of names, or empty for those that the profile (quick, standard, full) plans. ``out`` is the
+    folder of the run, by default a new one under ``runs/``; with ``resume`` it is one that exists
+    and was begun with the same selections. ``budget`` is in seconds: after it nothing new begins,
+    and what is left can be resumed. ``generations`` defaults to the profile's. ``progress`` is
+    called often, between measurements.
+
+    Raises DiffbenchError for every mistake in the arguments, before anything is measured, and
+    Interrupted after Ctrl-C.
+    """
+    began = time.monotonic()
+    effort = profile_of(profile)
+    request = Request(
+        problems=problems,
+        methods=methods,
+        operators=operators,
+        profile=profile,
+        seed=seed,
+        generations=effort.generations if generations is None else generations,
+        plugins=_plugin_files(plugins),
+    ).checked()
+    folder = new_folder() if out is None else Path(out)
+    stop_at = float("inf") if budget is None else began + max(0.0, budget - REPORT_S)
+    with opened(folder, request, resume) as plan:
+        chosen = _Chosen.of(request)
+        plan |= chosen.facts()
+        write_facts(folder / PLAN, plan)
+        job = _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None))
+    job.make()
+    return load(folder)
+
+
+def report(folder: str | Path, path: str | Path | None = None) -> Path:
+    """Write the report of a run again, by default into its folder; the path written."""
+    found = load(folder)
+    target = found.folder / REPORT if path is None else Path(path)
+    from diffbench.registry import discover
+    from diffbench.reports.build import write
+
+    pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
+    with _writable(target):
+        write(found, target, pages)
+    return target
+
+
+def _plugin_files(plugins: Sequence[str | Path]) -> tuple[str, ...]:
+    for path in plugins:
+        if not Path(path).is_file():
+            raise PluginError(f"no plugin file {path}; give the path of a Python file")
+    return tuple(str(Path(path).resolve()) for path in plugins)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a request's selections name; making it raises for every mistake in them."""
+
+    registry: Registry
+    points: list[tuple[str, dict[str, Any]]]
+    methods: dict[str, Any]
+    operators: list[str]
+
+    @classmethod
+    def of(cls, request: Request) -> _Chosen:
+        """Look all names up."""
+        from diffbench.method import variant_name
+        from diffbench.registry import discover
+
+        registry = discover(request.plugins, ("methods", "problems", "studies"))
+        return cls(
+            registry=registry,
+            points=registry.points(request.problems, request.profile),
+            methods={variant_name(m): m for m in registry.methods(request.methods)},
+            operators=registry.operators(request.operators) if request.operators else [],
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """For plan.json: what the selections came to, and the plugins that were refused."""
+        from diffbench.problem import canonical
+
+        return {
+            "instances": [canonical(name, params) for name, params in self.points],
+            "variants": list(self.methods),
+            "studies": sorted(self.registry.studies),
+            "broken": dict(self.registry.broken),
+        }
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A run that is begun: its folder and plan stand, its request is right."""
+
+    folder: Path
+    request: Request
+    plan: dict[str, Any]
+    chosen: _Chosen
+    stop_at: float
+    progress: Callable[[Progress], None]
+
+    def make(self) -> None:
+        """Measure, store, export, report; also after Ctrl-C, which is raised again at the end."""
+        from diffbench.records.export import export
+        from diffbench.records.store import Store
+
+        with _writable(self.folder):
+            with Store(self.folder) as store:
+                interrupted = self._measured(store)
+                store.finish()
+            export(self.folder)
+        report(self.folder)
+        if interrupted:
+            raise Interrupted(self.folder)
+
+    def _measured(self, store: Store) -> bool:
+        """Whether it was interrupted."""
+        from diffbench.records.environment import environment
+        from diffbench.running.cells import Context
+        from diffbench.running.executor import Executor
+        from diffbench.running.ledger import Ledger
+
+        facts = environment()
+        _check_machine(store, facts["machine"], self.folder)
+        write_facts(self.folder / ENVIRONMENT, facts)
+        context = Context(self.plan["run"], facts["machine"], self.request, self.chosen.methods)
+        ledger = Ledger(context, store)
+        ledger.remember()
+        effort = profile_of(self.request.profile)
+        config = {"plugins": self.request.plugins, "memory": effort.memory}
+        with scratch(self.folder) as room:
+            executor = Executor(ledger, effort, room, config, self.progress, self.stop_at)
+            interrupted = executor.measure(
+                self.chosen.points, self.chosen.operators, sorted(self.chosen.registry.studies)
+            )
+        ledger.refresh()
+        write_facts(self.folder / PLAN, {**self.plan, "cells": executor.total})
+        write_facts(self.folder / ENVIRONMENT, {**facts, "workers": executor.fleet.hellos})
+        return interrupted
+
+
+def _check_machine(store: Store, machine: str, folder: Path) -> None:
+    """A run is measured on one machine: times of two cannot stand in one table."""
+    before = store.meta().setdefault("machine", machine)
+    if before != machine:
+        raise RunError(f"{folder} was measured on another machine; begin a new run with --out")
+    store.save_meta("machine", machine)

@@ -1,0 +1,90 @@
+"""A run, read-only: its records, samples and studies as pandas frames."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from diffbench.errors import RunError
+from diffbench.records.store import TABLES, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ENVIRONMENT", "PLAN", "Run", "load"]
+
+PLAN = "plan.json"
+ENVIRONMENT = "environment.json"
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """One run folder. Columns are the fields of Record, Sample and StudyRow."""
+
+    folder: Path
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """One row a cell."""
+        return _frame(self.folder, "records")
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row a timed sample, with the cell it belongs to."""
+        return _frame(self.folder, "samples")
+
+    @cached_property
+    def studies(self) -> pd.DataFrame:
+        """The flat rows of all studies."""
+        return _frame(self.folder, "studies")
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """What was asked for."""
+        return _json(self.folder / PLAN)
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """The machine and the software."""
+        return _json(self.folder / ENVIRONMENT)
+
+
+def load(path: str | Path) -> Run:
+    """The run in a folder; raises RunError where there is none or it cannot be read."""
+    folder = Path(path)
+    read(folder, "meta")
+    return Run(folder)
+
+
+def _frame(folder: Path, table: str) -> pd.DataFrame:
+    """Numbers are numbers: whole ones without gaps int64, else float64 with NaN for None."""
+    import pandas as pd
+
+    names, rows = read(folder, table)
+    fields, _ = TABLES[table]
+    made = {}
+    for i, name in enumerate(names):
+        column = [row[i] for row in rows]
+        kind = fields.get(name, str)
+        if kind is not str:
+            whole = kind is int and None not in column
+            made[name] = pd.Series(column, dtype="int64" if whole else "float64")
+        else:
+            made[name] = pd.Series(column, dtype=object)
+    return pd.DataFrame(made, columns=names)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not readable: {error}") from error
+    if not isinstance(found, dict):
+        raise RunError(f"{path} holds no table of facts")
+    return found

@@ -1,0 +1,175 @@
+"""Drives a run: sizes of the instances, studies, then block by block, generation by generation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import msgspec
+
+from diffbench.errors import BadSize, RunError
+from diffbench.running.blocks import REFERENCE, BlockRun
+from diffbench.running.cells import Cell
+from diffbench.running.lanes import Fleet, Job, Lanes, Reply
+from diffbench.running.ledger import Ledger
+from diffbench.running.plan import Block, Profile, blocks
+from diffbench.running.platform import on_cpus, processors
+from diffbench.study import StudyRow
+
+__all__ = ["Executor", "Progress"]
+
+MOST_LANES = 8
+LANES = 2  # where the system does not tell its processors
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a run tells while it works; ``done``, ``made`` and ``total`` count cells."""
+
+    done: int
+    made: int  # since this start: fewer than done where the run was resumed
+    total: int
+    now: str
+    elapsed_s: float
+
+
+@final
+class Executor:
+    """Makes the cells and studies that a ledger does not have yet.
+
+    ``config`` is what every worker is told; after ``stop_at``, a time of ``time.monotonic``,
+    nothing new begins.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        profile: Profile,
+        scratch: Path,
+        config: dict[str, Any],
+        progress: Callable[[Progress], None],
+        stop_at: float,
+    ) -> None:
+        self.ledger, self.profile, self.scratch = ledger, profile, scratch
+        self._progress, self._stop_at = progress, stop_at
+        parallel, timing = processors()
+        self._beside = [cpu for cpu in parallel if cpu not in timing]
+        self.fleet = Fleet({**config, "cpus": timing}, scratch)
+        self.lanes = Lanes(self.fleet, parallel[:MOST_LANES], LANES)
+        self.timing = Lanes(self.fleet, timing, 1)
+        for lanes in (self.lanes, self.timing):
+            lanes.stopped, lanes.tick = self.over, self.tell
+        self._began, self._now = time.monotonic(), ""
+        self.total = 0  # cells of the whole run
+        self._before = len(ledger.records)
+
+    def measure(
+        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Iterable[str]
+    ) -> bool:
+        """Until all is done or the time is up; whether Ctrl-C ended it. No worker outlives this."""
+        with on_cpus(self._beside):
+            try:
+                self._all(points, asked, studies)
+            except KeyboardInterrupt:
+                return True
+        return False
+
+    def _all(
+        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Iterable[str]
+    ) -> None:
+        try:
+            self._note("sizes of the instances")
+            plan = blocks(self._described(points), self.profile, asked)
+            self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
+            self._studies(studies)
+            for generation in range(self.ledger.context.request.generations):
+                for block in plan:
+                    self._block(block, generation)
+                self.fleet.kill_all()
+        finally:
+            self.fleet.kill_all()
+
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() > self._stop_at
+
+    def tell(self) -> None:
+        """Report progress."""
+        elapsed = time.monotonic() - self._began
+        done = len(self.ledger.records)
+        made = done - self._before
+        self._progress(Progress(done, made, self.total, self._now, elapsed))
+
+    def _note(self, now: str) -> None:
+        self._now = now
+        self.tell()
+
+    def _described(self, points: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+        found: list[Reply] = []
+        seed = self.ledger.context.request.seed
+        limit = self.profile.limit_s * max(1, len(points))
+        message = {"do": "describe", "points": points, "seed": seed}
+        self.lanes.run([Job(REFERENCE, message, limit, found.append)])
+        if not found:
+            return []
+        if "error" in found[0]:
+            error = found[0]["error"]
+            kind = BadSize if error["status"] == "usage" else RunError
+            raise kind(error["reason"])
+        return list(found[0]["result"])
+
+    def _block(self, block: Block, generation: int) -> None:
+        if self.over():
+            return
+        context = self.ledger.context
+        made = [Cell(block, op, name) for op in block.operators for name in context.methods]
+        wanted = [cell for cell in made if self.ledger.wants(cell, generation)]
+        cells = [cell for cell in wanted if not self.ledger.skip(cell)]
+        if not cells:
+            return
+        self._note(block.name)
+        BlockRun(
+            block=block,
+            cells=cells,
+            generation=generation,
+            profile=self.profile,
+            ledger=self.ledger,
+            fleet=self.fleet,
+            lanes=self.lanes,
+            timing=self.timing,
+            scratch=self.scratch,
+        ).run()
+        self.ledger.measure_spread()
+
+    def _studies(self, names: Iterable[str]) -> None:
+        known = self.ledger.store.meta()
+        wanted = [name for name in names if f"study {name}" not in known]
+        if wanted:
+            self._note(f"studies: {', '.join(wanted)}")
+            self.lanes.run([self._study(name) for name in wanted])
+            for name in wanted:
+                self.fleet.kill(study_worker(name))
+
+    def _study(self, name: str) -> Job:
+        rows: list[StudyRow] = []
+
+        def done(reply: Reply) -> None:
+            error = reply.get("error", {"status": "ok", "reason": ""})
+            rows.extend(msgspec.convert(row, StudyRow) for row in job.rows)
+            if "error" in reply:
+                key = f"status|{error['status']}"
+                rows.append(StudyRow(study=name, key=key, reason=error["reason"]))
+            self.ledger.store.save_study(name, error["status"], rows)
+
+        message = {"do": "study", "name": name}
+        job = Job(study_worker(name), message, self.profile.limit_s, done)
+        return job
+
+
+def study_worker(name: str) -> str:
+    """The name of a study's own worker."""
+    return f" study {name}"

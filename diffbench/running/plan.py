@@ -1,0 +1,163 @@
+"""What a run will do: its request, its profile, and the order of its cells.
+
+A *block* is one instance with the operators asked of it; it is the unit that is prepared,
+certified and sampled together. Blocks stand by size, small sizes of every family first, so that
+a run that is stopped early is already a fair picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import msgspec
+
+from diffbench.errors import BadSelection, BadSize
+from diffbench.operators import OPERATORS
+
+__all__ = ["PROFILES", "Block", "Profile", "Request", "blocks", "command", "profile"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much effort goes into a cell.
+
+    ``entries`` is the most entries of an answer for which an operator is planned unless it is
+    asked for by name; ``slow_s`` the seconds that the rounds of one slow cell may take.
+    """
+
+    name: str
+    sample_s: float
+    rounds: int  # at least
+    most_rounds: int
+    width: float  # rounds are added until half the interval is this narrow
+    slow_s: float
+    generations: int
+    limit_s: float  # for one command to a worker: preparing and checking, a round, ...
+    memory: int  # bytes
+    entries: Mapping[str, int]
+
+
+SECOND = {"jacobian": 2**16, "hessian": 2**12}
+PROFILES = {
+    row.name: row
+    for row in (
+        Profile(
+            "quick", 5e-4, 3, 4, 0.05, 0.1, 1, 10.0, 2**31, {"jacobian": 2**10, "hessian": 2**10}
+        ),
+        Profile("standard", 1e-3, 5, 8, 0.03, 0.5, 1, 20.0, 2**31, SECOND),
+        Profile(
+            "full", 2e-3, 4, 8, 0.02, 4.0, 5, 120.0, 2**32, {"jacobian": 2**22, "hessian": 2**20}
+        ),
+    )
+}
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name; raises BadSelection."""
+    if name not in PROFILES:
+        raise BadSelection(f"unknown profile {name!r}; there are: {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+@final
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for; two runs with equal requests have the same cells."""
+
+    problems: str = "all"
+    methods: str = "all"
+    operators: str = ""  # empty: those that the profile plans
+    profile: str = "standard"
+    seed: int = 0
+    generations: int = 1
+    plugins: tuple[str, ...] = ()
+
+    def checked(self) -> Request:
+        """Itself; raises where a number makes no sense."""
+        profile(self.profile)
+        if self.generations < 1:
+            raise BadSize(f"generations must be at least 1, got {self.generations}")
+        if self.seed < 0:
+            raise BadSize(f"the seed must not be negative, got {self.seed}")
+        return self
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One instance by name and size, with the operators asked of it."""
+
+    family: str
+    params: Mapping[str, Any]
+    name: str
+    n: int
+    m: int
+    depth: int
+    scalar: bool
+    operators: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """What orders blocks, and instances of one family."""
+        return self.n * self.m * self.depth
+
+
+def planned(row: Profile, asked: Iterable[str], n: int, m: int, scalar: bool) -> tuple[str, ...]:
+    """The operators of one instance: those asked for by name, else what the profile plans."""
+    named = tuple(asked)
+    if named:
+        return named
+    y_shape = () if scalar else (m,)
+    return tuple(
+        op.name
+        for op in OPERATORS.values()
+        if (scalar or not op.scalar_only)
+        and math.prod(op.shape(n, y_shape)) <= row.entries.get(op.name, math.inf)
+    )
+
+
+def blocks(
+    described: Iterable[Mapping[str, Any]], row: Profile, asked: Iterable[str]
+) -> list[Block]:
+    """The blocks of described instances, small ones of every family first.
+
+    Sizes of different families are no common measure, so the families take turns: the smallest
+    of each, then the next of each.
+    """
+    asked = tuple(asked)
+    made = [
+        Block(**facts, operators=planned(row, asked, facts["n"], facts["m"], facts["scalar"]))
+        for facts in described
+    ]
+    turn: dict[str, int] = {}
+    order = []
+    for block in sorted(made, key=lambda b: b.size):
+        place = turn.setdefault(block.family, 0)
+        turn[block.family] += 1
+        order.append((block.size, place, block))
+    return [block for _, _, block in sorted(order, key=lambda o: (o[1], o[0], o[2].family))]
+
+
+def command(request: Request, instance: str, method: str, operator: str) -> str:
+    """The command line that reproduces one cell."""
+    plugins = "".join(f" --plugin {_quoted(path)}" for path in request.plugins)
+    seed = f" --seed {request.seed}" if request.seed else ""
+    return (
+        f"diffbench run --problems {_quoted(instance)} --methods {_quoted(method)} "
+        f"--operators {operator} --profile {request.profile}{seed}{plugins}"
+    )
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def facts(request: Request) -> dict[str, Any]:
+    """The request as a table for plan.json."""
+    return dict(json.loads(msgspec.json.encode(request)))

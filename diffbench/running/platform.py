@@ -1,0 +1,172 @@
+"""All that is Linux: processors, memory caps, signals of death, process groups, ``/proc``.
+
+Elsewhere every function does nothing or answers None, and a run works without caps and pinning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = [
+    "LINUX",
+    "THREADS",
+    "affinity",
+    "cap_memory",
+    "data_bytes",
+    "die_with_parent",
+    "ended",
+    "kill_group",
+    "memory_bytes",
+    "move",
+    "on_cpus",
+    "processors",
+    "worker_environment",
+]
+
+LINUX = sys.platform.startswith("linux")
+PR_SET_PDEATHSIG = 1
+POLL_S = 0.005
+
+# Set before any import of a worker: threads are decided when a library is loaded.
+THREADS = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NPROC",
+    )
+}
+FIXED = {
+    "JAX_ENABLE_X64": "1",
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONHASHSEED": "0",  # the size of a symbolic expression may depend on the order of a set
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+
+
+def worker_environment() -> dict[str, str]:
+    """This process's environment variables with those that every worker needs."""
+    return {**os.environ, **THREADS, **FIXED}
+
+
+# --- processors -----------------------------------------------------------------------------------
+
+
+def affinity() -> list[int]:
+    """The processors that this process may use; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if LINUX else []
+
+
+def processors() -> tuple[list[int], list[int]]:
+    """(those for working in parallel, the one for timing): the last one, kept apart if it can be.
+
+    Both are empty where processes cannot be pinned.
+    """
+    cpus = affinity()
+    return cpus, cpus[-1:]
+
+
+def move(pid: int, cpus: Iterable[int]) -> None:
+    """Let every thread of a process run on these processors only; a process that ended is left."""
+    if not LINUX:
+        return
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(thread.name), cpus)
+
+
+@contextmanager
+def on_cpus(cpus: Iterable[int]) -> Iterator[None]:
+    """The calling thread on these processors inside, on its own again after."""
+    before, wanted = affinity(), list(cpus)
+    if before and wanted:
+        os.sched_setaffinity(0, wanted)
+    try:
+        yield
+    finally:
+        if before and wanted:
+            os.sched_setaffinity(0, before)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def memory_bytes() -> int | None:
+    """The memory of this machine."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def cap_memory(limit: int) -> None:
+    """No more than ``limit`` bytes of private writable memory for this process; no core files."""
+    if not LINUX:
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def data_bytes() -> int | None:
+    """The private writable memory of this process: what the cap counts."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmData:")]
+    return int(sizes[0]) * 1024 if sizes else None
+
+
+# --- life and death -------------------------------------------------------------------------------
+
+
+def die_with_parent(parent: int) -> bool:
+    """Ask to be killed when the parent dies; False where it is dead already."""
+    if LINUX:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
+
+
+def ended(process: subprocess.Popen[bytes], within: float) -> bool:
+    """Whether a process ends by itself within that many seconds.
+
+    It stays a zombie, so that its id, and that of its group, cannot pass to another process.
+    """
+    if not LINUX:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(within)
+        return process.returncode is not None
+    wanted = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    until = time.monotonic() + within
+    while os.waitid(os.P_PID, process.pid, wanted) is None:
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> int:
+    """Kill a process with all that it started, and wait for it; its return code.
+
+    The group is killed even where its leader has ended: what that started may still live.
+    """
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        process.kill()
+    return process.wait()

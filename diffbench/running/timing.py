@@ -1,0 +1,87 @@
+"""From raw samples to the record's times and ratios, with intervals and warnings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from diffbench.measure.intervals import Interval, Spread, between_processes, interval, paired
+from diffbench.records.record import Sample
+
+__all__ = ["OVERHEAD_CALLS", "aa_spread", "joined", "times"]
+
+OVERHEAD_CALLS = 10  # a time of fewer empty calls is mostly the cost of measuring
+FEW = 3
+WIDE = 1.5
+WARNINGS = (
+    f"fewer than {FEW} samples",
+    f"the interval is wider than a factor {WIDE}",
+    f"shorter than {OVERHEAD_CALLS} empty calls",
+)
+Key = tuple[int, int]
+
+
+def _per_call(samples: Iterable[Sample], kind: str) -> dict[Key, float]:
+    return {(s.generation, s.round): s.seconds / s.loops for s in samples if s.kind == kind}
+
+
+def _by_generation(values: Mapping[Key, float]) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for (generation, _), value in sorted(values.items()):
+        found.setdefault(generation, []).append(value)
+    return found
+
+
+def aa_spread(cells: Iterable[tuple[Any, Sequence[Sample]]]) -> Spread:
+    """The spread between processes that ran the same f in numpy, pooled over the run.
+
+    ``cells`` pairs what names a group (instance, operator, ...) with the samples of one of its
+    cells: every cell of a group has a worker process of its own.
+    """
+    groups: dict[Any, list[float]] = {}
+    for group, samples in cells:
+        primal = _by_generation(_per_call(samples, "numpy_primal"))
+        for generation, row in primal.items():
+            groups.setdefault((group, generation), []).append(median(row))
+    return between_processes(groups.values())
+
+
+def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None) -> dict[str, Any]:
+    """The record's fields on time; empty where nothing was sampled."""
+    run = _per_call(samples, "run")
+    found = interval(_by_generation(run), spread)
+    if found is None:
+        return {}
+    both = Spread(spread.sigma * math.sqrt(2), spread.pairs)  # each side has its own layout
+    facts = {
+        **_fields("run_s", found),
+        "samples": len(run),
+        "loops": next(s.loops for s in samples if s.kind == "run"),
+        "empty_call_s": empty_call_s,
+        "generation": len(_by_generation(run)),
+    }
+    for name, kind in (("ratio_own_primal", "own_primal"), ("ratio_numpy_primal", "numpy_primal")):
+        ratio = interval(paired(run, _per_call(samples, kind)), both)
+        if ratio is not None:
+            facts |= _fields(name, ratio)
+    return {**facts, "warnings": "; ".join(_warnings(found, len(run), empty_call_s))}
+
+
+def _fields(name: str, found: Interval) -> dict[str, float]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _warnings(found: Interval, count: int, empty_call_s: float | None) -> list[str]:
+    short = empty_call_s is not None and found.value < OVERHEAD_CALLS * empty_call_s
+    wide = found.high > WIDE * found.low
+    tests = (count < FEW, wide, short)
+    return [text for text, true in zip(WARNINGS, tests, strict=True) if true]
+
+
+def joined(facts: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of a record with newly found times; earlier warnings about times give way."""
+    said = [text for text in facts.get("warnings", "").split("; ") if text not in ("", *WARNINGS)]
+    new = found.get("warnings", "")
+    return {**facts, **found, "warnings": "; ".join([*said, new] if new else said)}
