@@ -38,7 +38,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 CLAIMS = ("exact", "approximate", "control")
-MOST_ENTRIES = 2**24  # of an answer: 128 MiB, the Hessian of 4096 inputs
+MOST_ENTRIES = 2**22  # of an answer: 32 MiB, the Hessian of 2048 inputs
 CATEGORIES = ("control", "manual", "numerical", "symbolic", "forward AD", "reverse AD", "AD")
 
 

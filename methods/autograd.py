@@ -115,6 +115,26 @@ def _erf(anp: Any) -> Callable[..., Any]:
     )
 
 
+def _expit(anp: Any) -> Callable[..., Any]:
+    """y (1 - y) as y(x) y(-x), which does not cancel."""
+    logistic = importlib.import_module("scipy.special").expit
+    expit: Callable[..., Any] = _ruled(
+        lambda x: logistic(x),
+        [lambda y, x: lambda g: g * (y * expit(-x))],
+        [lambda g, y, x: g * (y * expit(-x))],
+    )
+    return expit
+
+
+def _xlogx(anp: Any) -> Callable[..., Any]:
+    xlogy = importlib.import_module("scipy.special").xlogy
+    return _ruled(
+        lambda x: xlogy(x, x),
+        [lambda y, x: lambda g: g * (anp.log(x) + 1.0)],
+        [lambda g, y, x: g * (anp.log(x) + 1.0)],
+    )
+
+
 def _solve(anp: Any) -> Callable[..., Any]:
     """A y = b: A dy = db - dA y, and the adjoint of b solves the transposed system."""
 
@@ -190,6 +210,7 @@ GAPS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "cumulative_sum": _cumulative_sum,  # no VJP
     "diagonal": _diagonal,  # raises
     "erf": _erf,  # absent
+    "expit": _expit,  # absent
     "flip": _flip,  # no VJP
     "hypot": lambda anp: lambda a, b: anp.sqrt(a * a + b * b),  # no JVP
     "matrix_transpose": lambda anp: lambda x: anp.swapaxes(x, -1, -2),  # no VJP
@@ -197,6 +218,7 @@ GAPS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "take": _take,  # no VJP
     "trace": _trace,  # of the first two axes, not the last two
     "vecdot": lambda anp: lambda a, b, axis=-1: anp.sum(a * b, axis=axis),  # no VJP
+    "xlogx": _xlogx,  # absent
     "xlogy": _xlogy,  # absent
 }
 LINALG_GAPS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Values = Callable[[Array], Any]
 
 EPS = float(np.finfo(np.float64).eps)
-MOST_CALLS = 100_000
+MOST_CALLS, MOST_OF_HESSIAN = 100_000, 20_000  # some ten seconds, some one
 # scheme -> the power of eps of the step: first order, second order. It balances truncation
 # (h, h^2) against rounding (eps/h for first, eps/h^2 for second derivatives).
 POWER = {"forward": (1 / 2, 1 / 3), "central": (1 / 3, 1 / 4)}
@@ -201,12 +201,13 @@ class FiniteDifference:
     version: ClassVar[str] = "1"
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """A sentence where one answer would take over ``MOST_CALLS`` calls of f."""
+        """A sentence where one answer would take too many calls of f."""
         calls = CALLS[self.scheme].get(operator)
         count = calls(instance.n) if calls else 2
-        if count <= MOST_CALLS:
+        most = MOST_OF_HESSIAN if operator == "hessian" else MOST_CALLS
+        if count <= most:
             return None
-        return f"finite_difference: one {operator} takes {count} calls of f, over {MOST_CALLS}"
+        return f"finite_difference: one {operator} takes {count} calls of f, over {most}"
 
     def build(self, instance: Instance, operator: str) -> Kernel:
         """The formula with f in numpy; every call of f is one call of the instance's function."""

@@ -16,7 +16,7 @@ from diffbench.method import Function, Instance, Kernel, positional
 
 Array = NDArray[np.float64]
 
-MOST_INPUTS = {"gradient": 16_384, "jacobian": 16_384, "hvp": 4_096, "hessian": 256}
+MOST_INPUTS = {"gradient": 16_384, "jacobian": 16_384, "hvp": 2_048, "hessian": 256}
 CHUNK = 2**22  # numbers in one tangent of a tangent: 32 MiB
 MOST_BYTES = 2**28  # of a derivative program that is recorded to be counted
 

@@ -34,7 +34,7 @@ FORWARD: Mapping[str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]] =
     "hessian": lambda jax, g: jax.jacfwd(jax.jacfwd(g)),
 }
 PROGRAMS = {"reverse": REVERSE, "forward": FORWARD}
-MOST_INPUTS = {"gradient": 16_384, "jacobian": 16_384, "hvp": 4_096, "hessian": 512}
+MOST_INPUTS = {"gradient": 4_096, "jacobian": 4_096, "hvp": 1_024, "hessian": 128}
 
 
 def _pushed(jax: Any, g: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,7 +52,8 @@ def namespace() -> SimpleNamespace:
     """``jax.numpy`` and the names outside the standard."""
     jnp, special = _jax().numpy, importlib.import_module("jax.scipy.special")
     names = {name: getattr(jnp, name) for name in dir(jnp) if not name.startswith("_")}
-    return SimpleNamespace(**names, erf=special.erf, xlogy=special.xlogy)
+    extras = {name: getattr(special, name) for name in ("erf", "expit", "xlogy")}
+    return SimpleNamespace(**names, **extras, xlogx=lambda x: special.xlogy(x, x))
 
 
 def _over(f: Function) -> Callable[..., Any]:

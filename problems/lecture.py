@@ -73,9 +73,9 @@ FAMILY = Family(
     latex=r"f(x) = \sum_{k=1}^{n/2} \ln x_{2k-1} + x_{2k-1} x_{2k} - \sin x_{2k}",
     parameters={"n": Parameter(2, "number of inputs, an even number", minimum=2, multiple_of=2)},
     sizes={
-        "quick": "n=2|64",
-        "standard": "n=2|8|64|512|4096",
-        "full": "n=2|8|64|512|4096|32768|262144|1000000",
+        "quick": "n=2|32",
+        "standard": "n=2|8|32|256|4096",
+        "full": "n=2|8|32|256|4096|32768|262144|1000000",
     },
     build=build,
 )

@@ -80,9 +80,9 @@ FAMILY = Family(
     latex=r"f(x) = \sum_{i=1}^{n-1} 100 (x_{i+1} - x_i^2)^2 + (1 - x_i)^2",
     parameters={"n": Parameter(2, "number of inputs", minimum=2)},
     sizes={
-        "quick": "n=2|64",
-        "standard": "n=2|8|64|512|4096",
-        "full": "n=2|8|64|512|4096|32768|262144|1000000",
+        "quick": "n=2|32",
+        "standard": "n=2|8|32|256|4096",
+        "full": "n=2|8|32|256|4096|32768|262144|1000000",
     },
     build=build,
 )
