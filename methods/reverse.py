@@ -10,7 +10,7 @@ import diffbench.ad as ad
 from diffbench.ad.namespace import NUMPY
 from diffbench.method import Instance, Kernel, positional
 
-MOST_BYTES = 2**28  # of a derivative program that is recorded to be counted
+MOST_BYTES = 2**29  # of a derivative program that is recorded to be counted
 
 ANSWERS: Mapping[str, Callable[..., Any]] = {
     # operator -> (f, x, seed if any, *constants) -> answer, for x of numbers or traced
