@@ -174,7 +174,10 @@ class Namespace:
         self, x: Any, axis: Axis = None, correction: float = 0.0, keepdims: Bool = False
     ) -> Any:
         """The standard deviation over the axes."""
-        return self.sqrt(self.var(x, axis, correction, keepdims))
+        shape = _shape(x)
+        count = math.prod(shape[i] for i in _axes(axis, len(shape)))
+        size = self.reduce("norm", x - self.mean(x, axis, True), axis, keepdims)
+        return size / math.sqrt(count - correction)
 
     def cumulative_sum(self, x: Any, axis: int | None = None) -> Any:
         """Running sums along an axis."""

@@ -12,8 +12,9 @@ from typing import Any, final
 import numpy as np
 
 from diffbench.ad.counters import COUNTERS
-from diffbench.ad.graph import Backend, Traced, apply, opened, shape_of
+from diffbench.ad.graph import Backend, Traced, apply, opened, rewritten, shape_of
 from diffbench.ad.namespace import FLOATS
+from diffbench.ad.rewrites import NOTES, REWRITES
 from diffbench.ad.rules import Rule
 
 __all__ = ["ForwardTrace", "chunked", "push"]
@@ -46,12 +47,21 @@ class ForwardTrace:
                     return a.trace.record(rule, args, params)
             values.append(a)
             tangents.append(None)
+        if rule.name in REWRITES:
+            better = rewritten(rule, args, params)
+            if better is not None:
+                return self.record(*better)
         if self.nested:
             y = apply(rule, tuple(values), params, self.kernels)
         else:
             y = self.kernels[rule.name](*values, *params)
         tangent = rule.kind.push(self.inner, rule, tangents, y, values, params)
-        return y if tangent is None else Traced(self, y, tangent)
+        if tangent is None:
+            return y
+        out = Traced(self, y, tangent)
+        if rule.name in NOTES:
+            out.origin = NOTES[rule.name](args, params)
+        return out
 
     def guard(self, condition: Traced, outcome: bool) -> None:
         """Forward mode follows the branch that the values take."""

@@ -19,6 +19,7 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from diffbench.ad.errors import TracedArrayError
+from diffbench.ad.rewrites import NOTES, REWRITES, Origin
 from diffbench.ad.rules import RULES, Rule
 
 __all__ = ["Backend", "Graph", "Trace", "Traced", "apply", "opened", "plain", "shape_of"]
@@ -50,7 +51,7 @@ _open_levels: list[int] = []
 
 
 @final
-class opened:  # noqa: N801  # reads as a statement: with opened() as level
+class opened:  # reads as a statement: with opened() as level
     """The level of a new trace, one above those that are open; floating-point flags are quiet."""
 
     __slots__ = ("_flags",)
@@ -92,6 +93,15 @@ def apply(rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], kernels: K
     return top.record(rule, args, params)
 
 
+def rewritten(rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+    """(rule, args, params) of the better primitive that a rewrite row knows, or None."""
+    for row in REWRITES[rule.name]:
+        found = row.match(args, params)
+        if found is not None:
+            return RULES[found[0]], found[1], found[2]
+    return None
+
+
 _ADD, _SUB, _MUL, _DIV = (RULES[n] for n in ("add", "subtract", "multiply", "divide"))
 _NEG, _POW, _MOD = (RULES[n] for n in ("negative", "pow", "remainder"))
 _ABS, _SQUARE, _INDEX = (RULES[n] for n in ("abs", "square", "index"))
@@ -103,12 +113,17 @@ class Traced:
     """An array that a trace watches: its ``value``, and in ``node`` what the trace keeps of it."""
 
     __array_ufunc__ = None  # numpy arrays leave mixed operations to the methods here
-    __slots__ = ("node", "trace", "value")
+    __slots__ = ("node", "origin", "trace", "value")
 
     def __init__(self, trace: Any, value: Any, node: Any) -> None:
         self.trace = trace
         self.value = value
         self.node = node
+        self.origin: Origin | None = None
+
+    def forgetful(self) -> Traced:
+        """The same traced array without its origin."""
+        return self if self.origin is None else Traced(self.trace, self.value, self.node)
 
     # --- what an array tells -----------------------------------------------------------------
 
@@ -325,6 +340,10 @@ class Graph:
             operands.append(~len(self.constants))
             self.constants.append(a)
             values.append(a)
+        if rule.name in REWRITES:
+            better = rewritten(rule, args, params)
+            if better is not None:
+                return self.record(*better)
         if self.nested:
             y = apply(rule, tuple(values), params, self.kernels)
         else:
@@ -333,7 +352,10 @@ class Graph:
         self.operands.append(tuple(operands))
         self.params.append(params)
         self.values.append(y)
-        return Traced(self, y, len(self.rules) - 1)
+        out = Traced(self, y, len(self.rules) - 1)
+        if rule.name in NOTES:
+            out.origin = NOTES[rule.name](args, params)
+        return out
 
     def guard(self, condition: Traced, outcome: bool) -> None:
         """Note that the program took a branch on a value."""

@@ -40,6 +40,7 @@ __all__ = [
     "scatter_directions",
     "special",
     "where_scalar",
+    "xlogx",
 ]
 
 Axes = tuple[int, ...]
@@ -55,6 +56,11 @@ def special(name: str) -> Callable[..., Any]:
         return getattr(functions, name)(*args)
 
     return call
+
+
+def xlogx(x: Any) -> Any:
+    """x ln x, 0 at 0."""
+    return special("xlogy")(x, x)
 
 
 def reducer(function: Callable[..., Any]) -> Callable[[Any, Axes], Any]:

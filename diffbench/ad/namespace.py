@@ -27,6 +27,8 @@ EXTRAS = {
     # names outside the standard, with their reason
     "erf": "the error function: no composition of standard names has full accuracy",
     "xlogy": "x log y with 0 log 0 = 0: entropies need it",
+    "expit": "the logistic function, which keeps its derivative far out on both sides",
+    "xlogx": "x log x with its slope at 0, which the product rule cannot give",
     "dot": "the inner product of two vectors, as numpy, jax and autograd spell it",
     "masked": "used by the rule table: a zero direction stays zero",
     "attains": "used by the rule table: who attains a maximum",

@@ -238,6 +238,11 @@ _UNARY = (
            r"\operatorname{{arcosh}} {0}", singular=True, convention="+inf at 1"),
     _unary("atanh", np.arctanh, lambda xp, g, y, x: g / ((1.0 - x) * (1.0 + x)), _UNIT,
            r"\operatorname{{artanh}} {0}", singular=True, convention="+inf at -1 and 1"),
+    _unary("positive", np.positive, lambda xp, g, y, x: g, _ANY, "{0}", ball=operator.pos, sympy=lambda sp, x: x),
+    _unary("expit", kernels.special("expit"), lambda xp, g, y, x: g * (y * xp.expit(-x)), _ANY,
+           r"\sigma({0})", ball=lambda x: 1 / (1 + (-x).exp()), sympy=lambda sp, x: 1 / (1 + sp.exp(-x))),
+    _unary("xlogx", kernels.xlogx, lambda xp, g, y, x: g * (1.0 + xp.log(x)), _POSITIVE, r"{0} \ln {0}",
+           ball=lambda x: x * x.log(), sympy=lambda sp, x: x * sp.log(x), singular=True, convention="-inf at 0"),
     _unary("erf", kernels.special("erf"), lambda xp, g, y, x: g * (2.0 / xp.sqrt(xp.pi) * xp.exp(-(x * x))),
            _ANY, r"\operatorname{{erf}} {0}"),
 )
