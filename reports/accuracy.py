@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
-MOST = 17.0  # digits: an error of zero has no logarithm, and a double holds no more
-DIGITS = Axis("correct decimal digits", log=False, domain=(-0.5, 17.5))
+DIGITS = Axis("correct decimal digits", log=False, domain=(-0.5, 16.5))
 VERDICTS = ("exact to rounding", "degraded", "wrong", "uninformative")
 INTRODUCTION = (
     "The reference of every cell is a proven enclosure (ball arithmetic at the exact binary "
-    "input). Correct digits are minus the decimal logarithm of the norm-wise relative error; an "
-    "exact answer counts 17. The verdict compares each entry with four times the larger of its "
+    "input). Correct digits are minus the decimal logarithm of the norm-wise relative error, at "
+    "most the 15.95 that a double holds. The verdict compares each entry with four times the larger of its "
     "53-bit enclosure's radius and half a unit in the last place: inside, it is exact to "
     "rounding. Where the derivative is too ill-conditioned to tell, it is uninformative, "
     "whatever the method."
@@ -50,16 +49,11 @@ def _tooltip(row: dict[str, Any]) -> dict[str, Any]:
     return {"s": row["method"], "i": row["instance"], "v": row["verdict"], "yt": row["operator"]}
 
 
-def _capped(digits: float) -> float:
-    return MOST if digits > MOST else digits
-
-
 def _by_method(ok: pd.DataFrame) -> Figure:
     rows = ok[ok["operator"].isin(FIRST_ORDER)]
     looks = list(style_of(rows["method"]).values())
     data = [
-        {**_tooltip(row), "x": _capped(row["digits"]), "xt": plain(row["digits"])}
-        for row in dicts(rows)
+        {**_tooltip(row), "x": row["digits"], "xt": plain(row["digits"])} for row in dicts(rows)
     ]
     return Figure(
         "digits by method",
@@ -161,7 +155,7 @@ def _cost(ok: pd.DataFrame) -> Figure:
         {
             **_tooltip(row),
             "x": row["ratio_numpy_primal"],
-            "y": _capped(row["digits"]),
+            "y": row["digits"],
             "xt": f"{plain(row['ratio_numpy_primal'])} evaluations of f",
             "yt": plain(row["digits"]),
         }

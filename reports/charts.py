@@ -39,6 +39,8 @@ CONFIG: dict[str, Any] = {
     },
     "text": {"fontSize": 15, "fill": "var(--ink)"},
 }
+ABOVE = {"align": "right", "dx": -4, "dy": -9}
+BELOW = {"align": "left", "dx": 8, "dy": 14}
 EXPRESSIONS = {
     "": "format(datum.value, ',~r')",
     "seconds": "format(datum.value, '~s') + 's'",
@@ -139,61 +141,79 @@ def _hover(x: str, y: str) -> list[Any]:
     ]
 
 
-def _spec(chart: Any) -> dict[str, Any]:
-    import altair as alt
-
+def _spec(chart: Any, **datasets: list[Row]) -> dict[str, Any]:
     # Altair has checked each part as it was made; once more over the whole takes a second a page.
-    # Rows stay where they are used: the page's script filters them there.
-    with alt.data_transformers.enable(consolidate_datasets=False):
-        spec: dict[str, Any] = chart.properties(**SIZE).to_dict(validate=False)
+    spec: dict[str, Any] = chart.properties(**SIZE).to_dict(validate=False)
     for key in ("config", "$schema"):
         spec.pop(key, None)
-    return spec
+    return {**spec, "datasets": datasets}
+
+
+def _named(name: str) -> Any:
+    """A chart over rows that are put beside it at the end: Altair would copy and check each."""
+    import altair as alt
+
+    return alt.Chart(alt.NamedData(name=name))
 
 
 def lines(
     rows: list[Row], series: Sequence[Style], x: Axis, y: Axis, ghosts: Sequence[Ghost] = ()
 ) -> dict[str, Any]:
     """Lines with symbols and intervals over x, y, low (l) and high (h) of each series (s)."""
-    import altair as alt
-
-    looks = _looks(series)
-    at = {
-        "x": _channel("x", "x", x, [r["x"] for r in rows]),
-        "y": _channel("y", "y", y, _all(rows, "y", "l", "h")),
-    }
-    base = alt.Chart()
+    looks, heights = _looks(series), _all(rows, "y", "l", "h")
+    at = {"x": _channel("x", "x", x, _all(rows, "x")), "y": _channel("y", "y", y, heights)}
+    line = _named("rows").mark_line(strokeWidth=2.2, clip=True)
+    point = _named("rows").mark_point(filled=True, size=SYMBOL, opacity=1, clip=True)
     layers = [
-        *_ghosts(ghosts, at),
-        base.mark_line(strokeWidth=2.2, clip=True).encode(
-            **at, color=looks["color"], strokeDash=looks["dash"]
+        line.encode(**at, color=looks["color"], strokeDash=looks["dash"]),
+        *_bars(rows, at["x"], _channel("y", "l", y, heights), looks["color"]),
+        point.encode(
+            **at, color=looks["color"], shape=looks["shape"], tooltip=_hover(x.title, y.title)
         ),
     ]
-    if any(r.get("l") is not None for r in rows):
-        bar = base.mark_rule(strokeWidth=1.4, clip=True)
-        layers.append(
-            bar.encode(at["x"], at["y"].copy(deep=False), **_span(), color=looks["color"])
-        )
-    layers.append(
-        base.mark_point(filled=True, size=SYMBOL, opacity=1, clip=True).encode(
-            **at, color=looks["color"], shape=looks["shape"], tooltip=_hover(x.title, y.title)
-        )
-    )
-    spec = _spec(alt.layer(*layers, data=alt.InlineData(values=rows)))
-    for layer in spec["layer"]:
-        if layer["mark"]["type"] == "rule":
-            layer["encoding"]["y"]["field"] = "l"
-    return spec
+    return _layered([*_ghosts(ghosts, at), *layers], rows, ghosts)
 
 
-def _span() -> dict[str, Any]:
+def curves(
+    rows: list[Row], series: Sequence[Style], x: Axis, y: Axis, ghosts: Sequence[Ghost] = ()
+) -> dict[str, Any]:
+    """Dense curves: y as a thin line, its envelope e as a thick one with the series' dash."""
+    looks, heights = _looks(series), _all(rows, "y")
+    at = {"x": _channel("x", "x", x, _all(rows, "x")), "y": _channel("y", "y", y, heights)}
+    thin = _named("rows").mark_line(strokeWidth=0.8, opacity=0.55, clip=True)
+    thick = _named("rows").mark_line(strokeWidth=3, clip=True)
+    layers = [
+        thin.encode(**at, color=looks["color"]),
+        thick.encode(
+            at["x"],
+            _channel("y", "e", y, heights),
+            color=looks["color"],
+            strokeDash=looks["dash"],
+        ),
+    ]
+    return _layered([*layers, *_ghosts(ghosts, at)], rows, ghosts)
+
+
+def _bars(rows: list[Row], x: Any, low: Any, color: Any) -> list[Any]:
     import altair as alt
 
-    return {"y2": alt.Y2("h")}
+    if not _all(rows, "l"):
+        return []
+    bar = _named("rows").mark_rule(strokeWidth=1.4, clip=True)
+    return [bar.encode(x, low, alt.Y2("h"), color=color)]
 
 
 def _all(rows: list[Row], *fields: str) -> list[float]:
     return [r[f] for r in rows for f in fields if r.get(f) is not None]
+
+
+def _layered(layers: list[Any], rows: list[Row], ghosts: Sequence[Ghost]) -> dict[str, Any]:
+    import altair as alt
+
+    steps = [{"x": px, "y": py, "g": g.text} for g in ghosts for px, py in g.points]
+    ends = [{"x": g.points[-1][0], "y": g.points[-1][1], "g": g.text} for g in ghosts]
+    beside = {"ghosts": steps, "ends": ends} if ghosts else {}
+    return _spec(alt.layer(*layers), rows=rows, **beside)
 
 
 def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any]) -> list[Any]:
@@ -201,17 +221,10 @@ def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any]) -> list[Any]:
 
     if not ghosts:
         return []
-    rows = [{"x": px, "y": py, "g": g.text} for g in ghosts for px, py in g.points]
-    below = ghosts[0].below
-    ends = [{"x": g.points[-1][0], "y": g.points[-1][1], "g": g.text} for g in ghosts]
     ink = alt.value("var(--ghost)")
-    place: dict[str, Any] = (
-        {"align": "left", "dx": 8, "dy": 14} if below else {"align": "right", "dx": -4, "dy": -9}
-    )
-    line = alt.Chart(alt.InlineData(values=rows)).mark_line(
-        strokeWidth=1.3, strokeDash=[1, 4], clip=True
-    )
-    text = alt.Chart(alt.InlineData(values=ends)).mark_text(**place)
+    place = BELOW if ghosts[0].below else ABOVE
+    line = _named("ghosts").mark_line(strokeWidth=1.3, strokeDash=[1, 4], clip=True)
+    text = _named("ends").mark_text(**place)
     return [
         line.encode(**at, detail="g:N", color=ink),
         text.encode(**at, text="g:N", color=ink),
@@ -220,40 +233,34 @@ def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any]) -> list[Any]:
 
 def points(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[str, Any]:
     """One symbol a row at x, y."""
-    import altair as alt
-
     looks = _looks(series)
-    mark = alt.Chart(alt.InlineData(values=rows)).mark_point(filled=True, size=SYMBOL, opacity=0.85)
-    return _spec(
-        mark.encode(
-            _channel("x", "x", x, [r["x"] for r in rows]),
-            _channel("y", "y", y, [r["y"] for r in rows]),
-            color=looks["color"],
-            shape=looks["shape"],
-            tooltip=_hover(x.title, y.title),
-        )
+    chart = _named("rows").mark_point(filled=True, size=SYMBOL, opacity=0.85)
+    encoded = chart.encode(
+        _channel("x", "x", x, _all(rows, "x")),
+        _channel("y", "y", y, _all(rows, "y")),
+        color=looks["color"],
+        shape=looks["shape"],
+        tooltip=_hover(x.title, y.title),
     )
+    return _spec(encoded, rows=rows)
 
 
 def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
     """One row of symbols a series, labelled with its name, in the order of the legend."""
     import altair as alt
 
-    looks = _looks(series)
-    labels = [s.label for s in series]
-    rows = [{**r, "n": next(s.label for s in series if s.name == r["s"])} for r in rows]
-    y = alt.Y("n:N", sort=labels, title=None, axis={"grid": True, "labelFontSize": 15})
-    mark = alt.Chart(alt.InlineData(values=rows)).mark_point(filled=True, size=60, opacity=0.55)
-    spec = _spec(
-        mark.encode(
-            _channel("x", "x", x, [r["x"] for r in rows]),
-            y,
-            color=looks["color"],
-            shape=looks["shape"],
-            tooltip=_hover(x.title, "cell"),
-        )
+    looks, labels = _looks(series), {s.name: s.label for s in series}
+    chart = _named("rows").mark_point(filled=True, size=60, opacity=0.55)
+    axis = {"grid": True, "labelFontSize": 15}
+    encoded = chart.encode(
+        _channel("x", "x", x, _all(rows, "x")),
+        alt.Y("n:N", sort=list(labels.values()), title=None, axis=axis),
+        color=looks["color"],
+        shape=looks["shape"],
+        tooltip=_hover(x.title, "cell"),
     )
-    return {**spec, "height": 34 * len(series)}
+    named = [{**r, "n": labels[r["s"]]} for r in rows]
+    return {**_spec(encoded, rows=named), "height": 34 * len(series)}
 
 
 def tiles(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[str, Any]:
@@ -265,44 +272,17 @@ def tiles(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[st
         "x": alt.X("x:O", sort=xs, title=x.title, axis={"labelAngle": 0}),
         "y": alt.Y("y:O", sort=ys, title=y.title),
     }
-    base = alt.Chart()
-    opacity = alt.Opacity("o:Q", scale={"domain": [0, 1], "range": [0, 1]}, legend=None)
-    tile = base.mark_rect(stroke="var(--axis)", strokeOpacity=0.6).encode(
-        **at, fill=_fill(series), opacity=opacity, tooltip=_hover("n, m", "time of one call")
-    )
-    text = base.mark_text(fontSize=16, fontWeight=600, lineHeight=18, lineBreak="/").encode(
-        **at, text="t:N"
-    )
-    return _spec(alt.layer(tile, text, data=alt.InlineData(values=rows)))
-
-
-def _fill(series: Sequence[Style]) -> Any:
-    import altair as alt
-
-    scale = {"domain": [s.name for s in series], "range": [s.colour for s in series]}
-    return alt.Fill("s:N", scale=scale, legend=None)
-
-
-def curves(
-    rows: list[Row], series: Sequence[Style], x: Axis, y: Axis, ghosts: Sequence[Ghost] = ()
-) -> dict[str, Any]:
-    """Dense curves: y as a thin line, its envelope e as a thick one with the series' dash."""
-    import altair as alt
-
-    looks = _looks(series)
-    across = _channel("x", "x", x, [r["x"] for r in rows])
-    up = _channel("y", "y", y, _all(rows, "y"))
-    base = alt.Chart()
-    thin = base.mark_line(strokeWidth=0.8, opacity=0.55, clip=True)
-    thick = base.mark_line(strokeWidth=3, clip=True)
-    dashed = {"color": looks["color"], "strokeDash": looks["dash"]}
-    spec = _spec(
-        alt.layer(
-            thin.encode(across, up, color=looks["color"]),
-            thick.encode(across, up.copy(deep=False), **dashed),
-            *_ghosts(ghosts, {"x": across, "y": up}),
-            data=alt.InlineData(values=rows),
-        )
-    )
-    spec["layer"][1]["encoding"]["y"]["field"] = "e"
-    return spec
+    colours = {"domain": [s.name for s in series], "range": [s.colour for s in series]}
+    shades = {"domain": [0, 1], "range": [0, 1]}
+    tile = _named("rows").mark_rect(stroke="var(--axis)", strokeOpacity=0.6)
+    text = _named("rows").mark_text(fontSize=16, fontWeight=600)
+    layers = [
+        tile.encode(
+            **at,
+            fill=alt.Fill("s:N", scale=colours, legend=None),
+            opacity=alt.Opacity("o:Q", scale=shades, legend=None),
+            tooltip=_hover("n, m", "time of one call"),
+        ),
+        text.encode(**at, text="t:N"),
+    ]
+    return _layered(layers, rows, ())

@@ -150,7 +150,7 @@ def _error(tool: Tool, operator: str, depth: int, rng: np.random.Generator) -> d
         "error_norm_rel": error,
         "error_over_bound": error / 1e-16,
         "rad53_rel": 1e-16,
-        "digits": min(17.0, max(0.0, -math.log10(error))),
+        "digits": min(15.95, max(0.0, -math.log10(error))),
         "verdict": verdict,
         "reference": "certified",
         "reference_bits": 128,
@@ -227,7 +227,9 @@ def frame(rows: list[Any], kind: type[Any]) -> pd.DataFrame:
     """A frame with one column a field, None as missing number, numbers as numbers."""
     names = kind.__struct_fields__
     made = pd.DataFrame([{k: getattr(row, k) for k in names} for row in rows], columns=list(names))
-    return made.infer_objects()
+    made = made.infer_objects()
+    texts = made.select_dtypes(exclude="number").columns
+    return made.astype(dict.fromkeys(texts, object))
 
 
 # --- studies ----------------------------------------------------------------------------------

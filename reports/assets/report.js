@@ -84,9 +84,7 @@
     (spec.layer || []).forEach((layer) => straighten(layer, axis));
   };
   const filter = (spec, gone) => {
-    if (spec.data && spec.data.values)
-      spec.data.values = spec.data.values.filter((row) => !gone.has(row.s));
-    (spec.layer || []).forEach((layer) => filter(layer, gone));
+    spec.datasets.rows = spec.datasets.rows.filter((row) => !gone.has(row.s));
   };
   const wanted = (figure) => {
     const spec = structuredClone(data.specs[figure.dataset.name]);
