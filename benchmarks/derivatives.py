@@ -1,18 +1,16 @@
 """What asv tracks over commits: one instance a family, every method, its first-order derivative.
 
-The cells are the registry's; the counts and errors are those of one ``diffbench.run``. asv wants
-numbers that are worse when they grow, so correct digits are tracked as digits lost; a number that
-does not exist (the calls of f of a method that has none) is NaN, which the published site leaves
-out, where infinity, text or lists would stop it. The version strings keep the history of a
-benchmark when its source is edited. asv takes settings from the module too: nothing here may be
-called ``number``, ``unit`` or ``repeat``.
+The cells are the registry's, prepared, counted and judged as in a run. asv wants numbers that are
+worse when they grow, so correct digits are tracked as digits lost; a number that does not exist is
+NaN, which the published site leaves out, where infinity, text or lists would stop it. The version
+strings keep the history of a benchmark when its source is edited. asv takes settings from the
+module too: nothing here may be called ``number``, ``unit`` or ``repeat``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,7 +75,7 @@ Cells.time_derivative.version = "1"  # type: ignore[attr-defined]  # asv reads i
 Cells.peakmem_derivative.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
 
 
-# Record field: unit. ``digits_lost`` is made from ``digits``.
+# what is tracked: its unit
 TRACKED = {
     "digits_lost": "digits",
     "calls_f": "calls",
@@ -94,33 +92,40 @@ def finite(value: Any) -> float:
     return found if math.isfinite(found) else math.nan
 
 
-def numbers(record: dict[str, Any]) -> Numbers:
-    """The tracked numbers of one record."""
-    lost = float(np.maximum(DIGITS - finite(record["digits"]), 0.0))  # NaN stays NaN
-    return {"digits_lost": lost} | {k: finite(record[k]) for k in TRACKED if k in record}
+def numbers(name: str, method: str, reference: Any) -> Numbers:
+    """The tracked numbers of one cell: one call, counted and judged."""
+    from diffbench.measure import counts, swell
+    from diffbench.measure.accuracy import judge
+
+    prepared, args = ready(name, method)
+    answer, counted = counts.counted(
+        INSTANCES[name].f, lambda: prepared.collect(prepared.call(*args))
+    )
+    lost = DIGITS - finite(judge(answer, reference).digits)
+    return {
+        "digits_lost": float(np.maximum(lost, 0.0)),  # NaN stays NaN
+        "calls_f": finite(counted.calls_f),
+        "sweeps": finite(counted.sweeps),
+        "directions": finite(counted.directions),
+        "graph_ops": finite(swell.sizes(prepared).get("graph_ops")),
+    }
 
 
 def measured() -> dict[tuple[str, str], Numbers]:
-    """One quick run over the same cells: the tracked numbers by instance and method."""
-    import diffbench
+    """The tracked numbers of every cell that can be had, by instance and method."""
+    from diffbench.measure.reference import certify
 
     found = {}
-    for operator in ("gradient", "jacobian"):
-        names = [name for name, instance in INSTANCES.items() if asked(instance) == operator]
-        with tempfile.TemporaryDirectory() as folder:
-            run = diffbench.run(
-                problems=",".join(names),
-                operators=operator,
-                profile="quick",
-                out=str(Path(folder) / "run"),
-            )
-            for row in run.records.query("status == 'ok'").to_dict("records"):
-                found[row["instance"], row["method"]] = numbers(row)
+    for name, instance in INSTANCES.items():
+        reference = certify(instance, asked(instance))
+        for method in METHODS:
+            with contextlib.suppress(NotImplementedError):
+                found[name, method] = numbers(name, method, reference)
     return found
 
 
 class Records:
-    """Counts and lost digits, from the records of one run that all of them share."""
+    """Counts and lost digits, measured once for all of them."""
 
     params = (list(INSTANCES), list(METHODS))
     param_names = ("instance", "method")
@@ -135,7 +140,7 @@ class Records:
 
 
 def track(field: str, unit: str) -> Any:
-    """A benchmark that reads one number off the shared run."""
+    """A benchmark that reads off one of the numbers that were measured once."""
 
     def tracked(
         self: Records, found: dict[tuple[str, str], Numbers], instance: str, method: str

@@ -68,11 +68,10 @@ def test_the_selections_are_understood(registry: Registry) -> None:
 
 @pytest.mark.parametrize("line", commands())
 def test_the_commands_parse(line: str) -> None:
-    from diffbench.cli import main
+    from diffbench.cli import diffbench
 
     name, *arguments = shlex.split(line)[1:]
-    assert isinstance(main, click.Group)
-    command = main.get_command(click.Context(main), name)
+    command = diffbench.get_command(click.Context(diffbench), name)
     assert command is not None
     context = command.make_context(name, arguments)
     assert not context.args
