@@ -49,9 +49,8 @@ class Plain:
         step = STEPS * progress.done // progress.total
         if step > self._step:
             self._step = step
-            self._say(
-                f"{self._title}: {progress.done} of {progress.total} cells, {progress.elapsed_s:.0f} s"
-            )
+            count = f"{progress.done} of {progress.total} cells"
+            self._say(f"{self._title}: {count}, {progress.elapsed_s:.0f} s")
 
     def close(self) -> None:
         """Nothing is left open."""

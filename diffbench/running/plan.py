@@ -16,7 +16,7 @@ from typing import Any, final
 import msgspec
 
 from diffbench.errors import BadSelection, BadSize
-from diffbench.operators import OPERATORS
+from diffbench.operators import OPERATORS, Operator
 
 __all__ = ["PROFILES", "Block", "Profile", "Request", "blocks", "command", "profile"]
 
@@ -42,16 +42,44 @@ class Profile:
     entries: Mapping[str, int]
 
 
-SECOND = {"jacobian": 2**16, "hessian": 2**12}
 PROFILES = {
     row.name: row
     for row in (
         Profile(
-            "quick", 5e-4, 3, 4, 0.05, 0.1, 1, 10.0, 2**31, {"jacobian": 2**10, "hessian": 2**10}
+            name="quick",
+            sample_s=5e-4,
+            rounds=3,
+            most_rounds=4,
+            width=0.05,
+            slow_s=0.1,
+            generations=1,
+            limit_s=10.0,
+            memory=2**31,
+            entries={"jacobian": 2**10, "hessian": 2**10},
         ),
-        Profile("standard", 1e-3, 5, 8, 0.03, 0.5, 1, 20.0, 2**31, SECOND),
         Profile(
-            "full", 2e-3, 4, 8, 0.02, 4.0, 5, 120.0, 2**32, {"jacobian": 2**22, "hessian": 2**20}
+            name="standard",
+            sample_s=1e-3,
+            rounds=5,
+            most_rounds=8,
+            width=0.03,
+            slow_s=0.5,
+            generations=1,
+            limit_s=20.0,
+            memory=2**31,
+            entries={"jacobian": 2**16, "hessian": 2**12},
+        ),
+        Profile(
+            name="full",
+            sample_s=2e-3,
+            rounds=4,
+            most_rounds=8,
+            width=0.02,
+            slow_s=4.0,
+            generations=5,
+            limit_s=120.0,
+            memory=2**32,
+            entries={"jacobian": 2**22, "hessian": 2**20},
         ),
     )
 }
@@ -109,15 +137,13 @@ class Block:
 def planned(row: Profile, asked: Iterable[str], n: int, m: int, scalar: bool) -> tuple[str, ...]:
     """The operators of one instance: those asked for by name, else what the profile plans."""
     named = tuple(asked)
-    if named:
-        return named
-    y_shape = () if scalar else (m,)
-    return tuple(
-        op.name
-        for op in OPERATORS.values()
-        if (scalar or not op.scalar_only)
-        and math.prod(op.shape(n, y_shape)) <= row.entries.get(op.name, math.inf)
-    )
+    return named or tuple(op for op in OPERATORS if _plans(row, OPERATORS[op], n, m, scalar))
+
+
+def _plans(row: Profile, op: Operator, n: int, m: int, scalar: bool) -> bool:
+    """The Jacobian of a scalar f is its gradient laid flat: it is planned where f has a shape."""
+    fits = math.prod(op.shape(n, () if scalar else (m,))) <= row.entries.get(op.name, math.inf)
+    return fits and (op.name != "jacobian" if scalar else not op.scalar_only)
 
 
 def blocks(

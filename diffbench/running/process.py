@@ -91,9 +91,9 @@ class Worker:
 
     def kill(self) -> int:
         """End the whole group now; the return code. A second time changes nothing."""
-        if self._process.returncode is not None:  # its id may belong to another by now
-            return self._process.returncode
-        code = kill_group(self._process)
+        code = self._process.returncode
+        if code is None:  # else its id may belong to another process by now
+            code = kill_group(self._process)
         for channel in (self._in, self._out):
             with contextlib.suppress(OSError):  # what a dead worker never read is lost
                 channel.close()

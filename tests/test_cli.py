@@ -1,0 +1,324 @@
+"""The command line: what it prints, and one clear line with exit status 2 for every mistake."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import diffbench
+from diffbench.cli import main
+from diffbench.progress import Plain, left
+from diffbench.records.store import FILE, Store
+from diffbench.registry import Registry
+from diffbench.running.executor import Progress
+from runs import BROKEN, FAKES, use_profile, without_report
+
+MAIN = [sys.executable, "-c", "from diffbench.cli import main; main()"]
+SMALL = ["--problems", "lecture[n=2]", "--methods", "manual,zero", "--operators", "gradient"]
+INTERRUPTED = ["--problems", "lecture,rosenbrock,speelpenning", "--methods", "manual,zero,reverse"]
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # a function
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["diffbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Outcome(end.value.code, said.out, said.err)
+
+    return call
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+MISTAKES = {
+    ("rnu",): "No such command 'rnu'",
+    ("list", "method"): "'method' is not one of",
+    ("run", "--problems", "rosenbrok"): "did you mean 'rosenbrock'?",
+    ("run", "--problems", "rosenbrock[n=1]"): "'rosenbrock' needs n >= 2, got n=1",
+    ("run", "--problems", "rosenbrock[n=2.5]"): "needs a whole number for n",
+    ("run", "--problems", "rosenbrock[n=2"): "'[' is never closed",
+    ("run", "--problems", "rosenbrock]"): "']' without '['",
+    ("run", "--problems", "rosenbrock[n=8:2]"): "is empty",
+    ("run", "--problems", "rosenbrock[size=2]"): "no parameter 'size'",
+    ("run", "--problems", ""): "cannot read",
+    ("run", "--problems", "mlp[n=5]"): "no parameter 'n'",
+    ("run", "--methods", "revers"): "did you mean 'reverse'?",
+    ("run", "--methods", "jax[mode=sideways]"): "not one of mode=reverse|forward",
+    ("run", "--operators", "gradients"): "did you mean 'gradient'?",
+    ("run", "--profile", "slow"): "'slow' is not one of",
+    ("run", "--budget", "soon"): "no time; write 90, 90s, 5m or 1h",
+    ("run", "--budget", "-5"): "no time",
+    ("run", "--seed", "-1"): "must not be negative",
+    ("run", "--seed", "x"): "not a valid integer",
+    ("run", "--generations", "0"): "at least 1",
+    ("run", "--resume"): "--out DIR",
+    ("run", "--out", "none", "--resume"): "no run in none to resume",
+    ("run", "--plugin", "none.py"): "no plugin file none.py",
+    ("run", "--out", "file"): "cannot write to file",
+    ("run", "--out", "/proc/nowhere"): "cannot write to /proc/nowhere",
+    ("report",): "Missing argument 'RUN'",
+    ("report", "none"): "no run in none",
+    ("report", "torn"): "not readable as a run",
+    ("report", "newer"): "newer diffbench",
+    ("run", "--out", "torn", "--resume"): "is not readable",
+    ("run", "--out", "damaged", "--resume"): "is damaged",
+    ("run", "--out", "newer"): "holds a run already",
+    ("list", "methods", "--plugin", "none.py"): "no plugin file",
+    ("show", "lectur"): "did you mean 'lecture'?",
+    ("show", "lecture[n=3]"): "multiple of 2",
+    ("trace", "lecture"): "Missing option '--mode'",
+    ("trace", "lecture", "--mode", "sideways"): "'sideways' is not one of",
+    ("trace", "lecture", "--mode", "forward", "--at", "2,x"): "write numbers as 2,5",
+    ("trace", "lecture", "--mode", "forward", "--at", "2,inf"): "write numbers as 2,5",
+    ("trace", "lecture", "--mode", "forward", "--at", "2,5,3"): "multiple of 2, got 3",
+    ("trace", "lecture[n=2]", "--mode", "forward", "--at", "1,2,3,4"): "--at gives 4 numbers",
+    ("trace", "logistic", "--mode", "forward", "--at", "1,2"): "--at gives 2 numbers",
+    ("trace", "lecture,mlp", "--mode", "forward"): "takes one family",
+    ("trace", "lecture[n=2|4]", "--mode", "forward"): "takes one size",
+    ("trace", "lecture[n=512]", "--mode", "forward"): "",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all sorts of things that are no run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("a file")
+    for name in ("torn", "newer", "damaged"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "torn" / FILE).write_bytes(b"SQLite format 3\0" + b"?" * 5000)
+    (tmp_path / "torn" / "plan.json").write_text("{ torn")
+    (tmp_path / "damaged" / "plan.json").write_text('{"problems": 1}')
+    Store(tmp_path / "newer").close()
+    db = sqlite3.connect(tmp_path / "newer" / FILE)
+    db.execute("PRAGMA user_version = 999")
+    db.close()
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
+def test_a_mistake_is_one_line_and_exit_2(cli, folder: Path, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    before = sorted(path.name for path in folder.iterdir())
+    done = cli(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("diffbench: ")
+    assert done.err.count("\n") == 1
+    assert MISTAKES[arguments] in done.err
+    assert "Traceback" not in done.err
+    left_over = {path.name for path in folder.iterdir()} - set(before)
+    assert left_over <= {"runs"}
+    assert not list((folder / "runs").glob("*"))
+
+
+# --- list, show, trace ----------------------------------------------------------------------
+
+
+def test_list_names_everything(cli, registry: Registry) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    for kind, names in (
+        ("problems", set(registry.families)),
+        ("studies", set(registry.studies)),
+        ("pages", set(registry.pages)),
+        ("operators", {"value", "gradient", "jacobian", "jvp", "vjp", "hvp", "hessian"}),
+    ):
+        done = cli("list", kind)
+        assert done.code == 0
+        assert {line.split()[0] for line in done.out.splitlines()} == names
+    methods = cli("list", "methods").out
+    assert "jax[mode=forward]" in methods
+    assert "finite_difference[scheme=central]" in methods
+
+
+def test_list_shows_plugins_and_what_was_refused(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    done = cli("list", "methods", "--plugin", FAKES, "--plugin", BROKEN)
+    assert done.code == 0
+    assert "segfaults" in done.out
+    assert f"refused: {BROKEN}: RuntimeError: this plugin is broken" in done.out
+
+
+def test_show_has_formula_sizes_and_numbers(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    out = cli("show", "lecture[n=2],chebyshev[m=2]").out
+    assert r"\ln x_{2k-1}" in out
+    assert "n = 2, m = 1, depth = 1, seed = 0" in out
+    assert "f(x) = 11.6520714552231" in out
+    assert "|gradient| = 5.76158098906965" in out
+    assert "|f(x)| = " in out
+    assert "|jacobian| = " in out
+
+
+def test_trace_prints_the_lecture(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    forward = cli("trace", "lecture", "--at", "2,5", "--mode", "forward").out
+    reverse = cli("trace", "lecture", "--at", "2,5", "--mode", "reverse", "--format", "csv").out
+    for number in ("11.652071455223084", "5.5", "1.7163378145367738"):
+        assert number in forward
+        assert number in reverse
+    moved = cli("trace", "lecture", "--at", "1,2,3,4", "--mode", "reverse", "--digits", "hex")
+    assert "0x1." in moved.out
+    assert "x4" in moved.out
+
+
+# --- run and report -------------------------------------------------------------------------
+
+
+def test_a_run_says_where_its_results_are(
+    cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+) -> None:
+    use_profile(monkeypatch)
+    folder = tmp_path / "my run"
+    done = cli("run", *SMALL, "--profile", "quick", "--out", folder)
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "status: 2 ok",
+        "verdict: 1 exact to rounding, 1 wrong",
+        str(folder / "report.html"),
+        str(folder / "records.csv"),
+    ]
+    assert f"{folder}: 2 of 2 cells" in done.err
+    assert "Traceback" not in done.err
+    (folder / "report.html").unlink()
+    assert cli("report", folder).out.strip() == str(folder / "report.html")
+    assert (folder / "report.html").exists()
+    other = tmp_path / "other.html"
+    assert cli("report", folder, "--out", other).code == 0
+    assert "<title>diffbench: my run</title>" in other.read_text()
+    refused = cli("report", folder, "--out", tmp_path / "no" / "where.html")
+    assert refused.code == 2
+    assert refused.err.startswith("diffbench: cannot write")
+    without_report(monkeypatch)
+    again = cli("run", "--out", folder, "--resume")  # the selection is the run's own
+    assert again.code == 0
+    assert "status: 2 ok" in again.out
+    wrong = cli("run", "--out", folder, "--resume", "--methods", "zero")
+    assert wrong.code == 2
+    assert "was begun with methods" in wrong.err
+
+
+def test_a_budget_that_is_up_tells_how_to_go_on(
+    cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+) -> None:
+    use_profile(monkeypatch)
+    without_report(monkeypatch)
+    monkeypatch.setattr("diffbench.api.REPORT_S", -2.0)
+    folder = tmp_path / "run"
+    done = cli("run", "--profile", "quick", "--budget", "1s", "--out", folder)
+    assert done.code == 0
+    assert re.search(
+        rf"\d+ cells are left; go on with:\n  diffbench run --out {folder} --resume", done.out
+    )
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_ctrl_c_keeps_what_is_done_and_tells_how_to_go_on(tmp_path: Path, terminal: bool) -> None:
+    folder = tmp_path / "run"
+    primary, secondary = pty.openpty()
+    child = subprocess.Popen(
+        [*MAIN, "run", *INTERRUPTED, "--profile", "quick", "--out", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=secondary if terminal else subprocess.DEVNULL,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(secondary)
+    drawn = _until_some_cells(child, folder, primary if terminal else None)
+    child.send_signal(signal.SIGINT)
+    drawn += _drain(primary, child) if terminal else b""
+    out, _ = child.communicate(timeout=60)
+    os.close(primary)
+    assert child.returncode == 130
+    text = out.decode()
+    assert f"go on with:\n  diffbench run --out {folder} --resume" in text
+    assert "Traceback" not in text
+    assert (b"cells" in drawn or b"/" in drawn) == terminal
+    assert (folder / "report.html").exists()
+    assert len(diffbench.load(folder).records) >= 1
+
+
+def _until_some_cells(child: subprocess.Popen[bytes], folder: Path, screen: int | None) -> bytes:
+    drawn, until = b"", time.monotonic() + 90
+    while time.monotonic() < until:
+        assert child.poll() is None
+        if screen is not None and select.select([screen], [], [], 0.05)[0]:
+            drawn += os.read(screen, 65536)
+        else:
+            time.sleep(0.05)
+        if (folder / FILE).exists() and _cells(folder):
+            return drawn
+    raise AssertionError("no cell was done")
+
+
+def _cells(folder: Path) -> int:
+    try:
+        return len(diffbench.load(folder).records)
+    except diffbench.DiffbenchError:
+        return 0
+
+
+def _drain(screen: int, child: subprocess.Popen[bytes]) -> bytes:
+    drawn = b""
+    while child.poll() is None or select.select([screen], [], [], 0)[0]:
+        if select.select([screen], [], [], 0.05)[0]:
+            try:
+                drawn += os.read(screen, 65536)
+            except OSError:  # the other end is closed
+                break
+    return drawn
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    command = [*MAIN, "trace", "lecture[n=64]", "--mode", "forward"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.read(10)
+    child.stdout.close()
+    assert child.stderr is not None
+    said = child.stderr.read()
+    child.stderr.close()
+    child.wait(30)
+    assert said == b""
+
+
+# --- progress -------------------------------------------------------------------------------
+
+
+def test_plain_progress_is_at_most_eleven_lines() -> None:
+    lines: list[str] = []
+    show = Plain("run", lines.append)
+    for done in range(1001):
+        show(Progress(done=done, made=done, total=1000, now="x", elapsed_s=float(done)))
+    assert len(lines) == 11
+    assert lines[-1] == "run: 1000 of 1000 cells, 1000 s"
+
+
+@pytest.mark.parametrize(
+    ("done", "made", "text"),
+    [
+        (0, 0, ""),
+        (10, 10, "about 1 min 30 s left"),
+        (55, 5, "about 1 min 30 s left"),
+        (95, 95, "about 1 s left"),
+        (100, 100, ""),
+    ],
+)
+def test_the_time_left_counts_what_this_start_made(done: int, made: int, text: str) -> None:
+    assert left(Progress(done=done, made=made, total=100, now="", elapsed_s=10.0)) == text

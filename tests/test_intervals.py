@@ -1,0 +1,168 @@
+"""Intervals: exact on known numbers, honest on simulated noise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from diffbench.measure.intervals import (
+    PRIOR_PAIRS,
+    PRIOR_SPREAD,
+    Spread,
+    between_processes,
+    interval,
+    paired,
+    relative_width,
+    student,
+)
+from diffbench.records.record import Sample
+from diffbench.running.timing import WARNINGS, aa_spread, joined, times
+
+NONE = Spread(0.0, 0)
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.7062), (4, 2.7764), (1000, 1.9623)])
+def test_the_quantiles_of_student(freedom: int, quantile: float) -> None:
+    assert student(freedom) == pytest.approx(quantile, abs=1e-4)
+
+
+def test_without_numbers_there_is_no_interval() -> None:
+    assert interval({}, NONE) is None
+    assert interval({0: []}, NONE) is None
+
+
+def test_one_generation_has_the_spread_within_and_between() -> None:
+    row = [1.0, math.e, math.e**2]
+    found = interval({0: row}, NONE)
+    assert found is not None
+    within = math.sqrt(math.pi / 2) * student(2) * 1.0 / math.sqrt(3)
+    assert found.value == pytest.approx(math.e)
+    assert math.log(found.high) == pytest.approx(1 + within)
+    assert math.log(found.low) == pytest.approx(1 - within)
+    spread = Spread(0.5, 10)
+    wider = interval({0: row}, spread)
+    assert wider is not None
+    assert math.log(wider.high) == pytest.approx(1 + math.hypot(within, student(14) * 0.5))
+
+
+def test_a_single_sample_has_the_spread_between_processes() -> None:
+    found = interval({0: [2.0]}, Spread(0.1, 20))
+    assert found is not None
+    assert found.high / found.value == pytest.approx(math.exp(student(24) * 0.1))
+
+
+def test_generations_are_the_unit_of_replication() -> None:
+    """Many rounds within a process narrow nothing: only the medians of generations count."""
+    few = {g: [math.exp(v)] for g, v in enumerate((0.0, 0.2, 0.4))}
+    many = {g: row * 50 for g, row in few.items()}
+    found = interval(few, Spread(9.0, 1))
+    assert found == interval(many, NONE)
+    assert found is not None
+    half = student(2) * 0.2 / math.sqrt(3)
+    assert math.log(found.high) == pytest.approx(0.2 + half)
+
+
+def test_the_value_lies_inside() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        rows = {g: rng.lognormal(0, 1, 3).tolist() for g in range(int(rng.integers(1, 6)))}
+        found = interval(rows, NONE)
+        assert found is not None
+        assert found.low <= found.value <= found.high
+
+
+def test_the_spread_of_identical_code() -> None:
+    logs = [[0.0, 0.2], [1.0, 1.2], [5.0]]
+    spread = between_processes([[math.exp(v) for v in row] for row in logs])
+    assert spread.pairs == 2
+    squares = 2 * (0.1**2 + 0.1**2) + PRIOR_PAIRS * PRIOR_SPREAD**2
+    assert spread.sigma == pytest.approx(math.sqrt(squares / (2 + PRIOR_PAIRS)))
+    assert between_processes([]).sigma == pytest.approx(PRIOR_SPREAD)
+
+
+@pytest.mark.parametrize("generations", [1, 5])
+def test_identical_code_is_called_different_about_as_rarely_as_it_claims(generations: int) -> None:
+    """The layout of each process moves its times by 5 %: intervals of both must hold it."""
+    rng = np.random.default_rng(1)
+    spread = between_processes(np.exp(rng.normal(0, 0.05, (100, 12))).tolist())
+
+    def cell() -> tuple[float, float]:
+        layout = rng.normal(0, 0.05, generations)
+        rows = {g: np.exp(layout[g] + rng.normal(0, 0.01, 5)).tolist() for g in range(generations)}
+        found = interval(rows, spread)
+        assert found is not None
+        return found.low, found.high
+
+    apart = 0
+    for _ in range(400):
+        (low, high), (other_low, other_high) = cell(), cell()
+        apart += low > other_high or other_low > high
+    assert apart / 400 <= 0.05
+
+
+def test_rounds_narrow_the_width_within() -> None:
+    assert relative_width([1.0]) == math.inf
+    assert relative_width([1.0, 1.0, 1.0]) == 0.0
+    assert relative_width([1.0, 1.1, 1.2]) > relative_width([1.0, 1.1, 1.2] * 5)
+
+
+def test_ratios_pair_the_same_round() -> None:
+    above = {(0, 0): 2.0, (0, 1): 6.0, (1, 0): 5.0, (1, 1): 1.0}
+    below = {(0, 0): 1.0, (0, 1): 2.0, (1, 0): 5.0}
+    assert paired(above, below) == {0: [2.0, 3.0], 1: [1.0]}
+
+
+# --- from samples to fields -----------------------------------------------------------------
+
+
+def rounds(run: list[float], primal: list[float], loops: int = 2) -> list[Sample]:
+    made = []
+    for i, (a, b) in enumerate(zip(run, primal, strict=True)):
+        for kind, seconds in (("numpy_primal", b), ("own_primal", b / 2), ("run", a)):
+            made.append(
+                Sample(generation=0, round=i, kind=kind, loops=loops, seconds=seconds * loops)  # type: ignore[arg-type]  # a kind
+            )
+    return made
+
+
+def test_the_fields_of_a_record() -> None:
+    found = times(rounds([3.0, 4.0, 5.0], [1.0, 2.0, 2.5]), NONE, 1e-7)
+    assert found["run_s"] == pytest.approx(4.0)
+    assert found["samples"] == 3
+    assert found["loops"] == 2
+    assert found["generation"] == 1
+    assert found["ratio_numpy_primal"] == pytest.approx(2.0)
+    assert found["ratio_own_primal"] == pytest.approx(4.0)
+    assert found["ratio_own_primal_low"] < 4.0 < found["ratio_own_primal_high"]
+    assert times([], NONE, 1e-7) == {}
+
+
+def test_warnings_say_few_wide_and_short() -> None:
+    assert times(rounds([1.0, 1.0], [1.0, 1.0]), Spread(1.0, 9), 0.5)["warnings"] == "; ".join(
+        WARNINGS
+    )
+    assert times(rounds([1.0] * 3, [1.0] * 3), NONE, 0.01)["warnings"] == ""
+
+
+def test_new_warnings_take_the_place_of_old_ones() -> None:
+    before = {"warnings": f"something else; {WARNINGS[0]}", "n": 2}
+    assert joined(before, {"warnings": WARNINGS[1]}) == {
+        "n": 2,
+        "warnings": f"something else; {WARNINGS[1]}",
+    }
+    assert joined(before, {})["warnings"] == "something else"
+
+
+def test_aa_pairs_are_the_same_f_in_the_processes_of_one_group() -> None:
+    cells = [
+        ("a", rounds([1.0] * 3, [1.0] * 3)),
+        ("a", rounds([9.0] * 3, [math.e] * 3)),
+        ("b", rounds([1.0] * 3, [50.0] * 3)),
+    ]
+    spread = aa_spread(cells)
+    assert spread.pairs == 1
+    assert spread.sigma == pytest.approx(
+        math.sqrt((0.5 + PRIOR_PAIRS * PRIOR_SPREAD**2) / (1 + PRIOR_PAIRS))
+    )

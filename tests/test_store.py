@@ -1,0 +1,199 @@
+"""The store: what is saved is read back exactly, once, and by whoever may read it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import diffbench
+from diffbench.errors import RunError
+from diffbench.records.environment import environment, machine_id
+from diffbench.records.export import export, safe
+from diffbench.records.record import KEY, Record, Sample
+from diffbench.records.store import FILE, Store, columns, read
+from diffbench.study import StudyRow
+
+
+def record(**facts: Any) -> Record:
+    given: dict[str, Any] = {
+        "run": "r",
+        "machine": "m",
+        "generation": 1,
+        "family": "lecture",
+        "instance": "lecture[n=2]",
+        "params": '{"n": 2}',
+        "n": 2,
+        "m": 1,
+        "depth": 1,
+        "seed": 0,
+        "operator": "gradient",
+        "method": "reverse",
+        "claim": "exact",
+        "status": "ok",
+        "command": "diffbench run",
+    }
+    return Record(**{**given, **facts})
+
+
+def sample(number: int, seconds: float = 0.1) -> Sample:
+    return Sample(generation=0, round=number, kind="run", loops=4, seconds=seconds)
+
+
+def test_the_columns_are_the_fields_with_plain_types() -> None:
+    fields = columns(Record)
+    assert list(fields) == list(Record.__struct_fields__)
+    assert fields["n"] is fields["sweeps"] is int
+    assert fields["run_s"] is float
+    assert fields["status"] is fields["verdict"] is str
+
+
+def test_records_and_samples_come_back_as_they_were(tmp_path: Path) -> None:
+    first = record(run_s=0.1 + 0.2, error_max_rel=5e-324, reason="é\n=1")
+    with Store(tmp_path) as store:
+        store.save(first, [sample(0, 1 / 3), sample(1, 2 / 3)])
+        assert store.records() == [first]
+        assert [s for _, s in store.samples()] == [sample(0, 1 / 3), sample(1, 2 / 3)]
+
+
+def test_the_same_key_replaces_and_another_adds(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record(run_s=1.0), [sample(0)])
+        store.save(record(run_s=2.0), [sample(1)])
+        store.save(record(method="forward"))
+        found = {r.method: r.run_s for r in store.records()}
+        assert found == {"reverse": 2.0, "forward": None}
+        assert len(list(store.samples())) == 2
+    assert set(KEY) <= set(Record.__struct_fields__)
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        with pytest.raises(TypeError):
+            store.save_study("s", "ok", [StudyRow(study="s", key="a"), None])  # type: ignore[list-item]  # no row
+        assert store.meta() == {}
+        store.finish()
+    assert diffbench.load(tmp_path).studies.empty
+
+
+def test_what_was_acknowledged_is_there_without_finish(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record())
+        assert len(diffbench.load(tmp_path).records) == 1
+    with Store(tmp_path) as store:
+        assert len(store.records()) == 1
+
+
+def test_a_finished_run_is_one_file_in_delete_mode(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record())
+        store.finish()
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]
+    db = sqlite3.connect(tmp_path / FILE)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    db.close()
+
+
+def test_a_study_is_replaced_whole(tmp_path: Path) -> None:
+    rows = [StudyRow(study="s", key=k, value=v) for k, v in (("a", 1.0), ("b", math.inf))]
+    with Store(tmp_path) as store:
+        store.save_study("s", "failed", rows)
+        store.save_study("s", "ok", rows[1:])
+        assert store.meta() == {"study s": "ok"}
+        store.finish()
+    frame = diffbench.load(tmp_path).studies
+    assert frame.key.tolist() == ["b"]
+    assert frame.value.tolist() == [math.inf]
+
+
+def test_frames_have_numbers_and_gaps(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record(sweeps=1, run_s=0.5))
+        store.save(record(method="zero", status="failed", reason="why"))
+    run = diffbench.load(tmp_path)
+    frame = run.records.set_index("method")
+    assert str(frame.n.dtype) == "int64"
+    assert frame.sweeps["reverse"] == 1
+    assert math.isnan(frame.sweeps["zero"])
+    assert math.isnan(frame.run_s["zero"])
+    assert list(run.records.columns) == list(Record.__struct_fields__)
+    assert run.samples.empty
+    assert run.samples.columns[:3].tolist() == ["instance", "seed", "operator"]
+
+
+def test_no_run_a_torn_run_and_a_newer_run_say_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run in"):
+        diffbench.load(tmp_path)
+    (tmp_path / FILE).write_bytes(b"SQLite format 3\0" + b"torn" * 500)
+    with pytest.raises(RunError, match="not readable as a run"):
+        diffbench.load(tmp_path)
+    with pytest.raises(RunError, match="cannot be used"):
+        Store(tmp_path)
+    (tmp_path / FILE).unlink()
+    Store(tmp_path).close()
+    db = sqlite3.connect(tmp_path / FILE)
+    db.execute("PRAGMA user_version = 999")
+    db.close()
+    with pytest.raises(RunError, match="newer diffbench"):
+        diffbench.load(tmp_path)
+
+
+def test_reading_changes_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record())
+        store.finish()
+    before = (tmp_path / FILE).read_bytes()
+    diffbench.load(tmp_path).records.to_csv()
+    assert (tmp_path / FILE).read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [FILE]
+
+
+# --- export ---------------------------------------------------------------------------------
+
+
+def test_csv_numbers_read_back_bit_for_bit(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record(run_s=0.1 + 0.2, digits=-1.5, reason="=cmd()"), [sample(0, 1e-300)])
+        store.finish()
+    names = [path.name for path in export(tmp_path)]
+    assert names == ["records.csv", "samples.csv", "studies.csv"]
+    with (tmp_path / "records.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["run_s"]) == 0.1 + 0.2
+    assert row["digits"] == "-1.5"
+    assert row["reason"] == "'=cmd()"
+    assert row["sweeps"] == ""
+    assert read(tmp_path, "records")[0] == list(row)
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\ta", "\ra"])
+def test_texts_that_are_formulas_are_defused(text: str) -> None:
+    assert safe(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(-1, -1), (-0.5, "-0.5"), (None, ""), ("a=1", "a=1")])
+def test_numbers_and_plain_texts_stay(value: Any, shown: Any) -> None:
+    assert safe(value) == shown
+
+
+# --- environment ----------------------------------------------------------------------------
+
+
+def test_the_environment_tells_versions_and_no_names() -> None:
+    import os
+    import platform
+
+    facts = environment()
+    assert facts["packages"]["numpy"]
+    assert facts["machine"] == machine_id(facts)
+    assert len(facts["machine"]) == 12
+    text = json.dumps(facts)
+    for private in (platform.node(), os.path.expanduser("~")):
+        assert not private or len(private) < 4 or f'"{private}"' not in text
+    assert machine_id({**facts, "load": [9.0], "kernel": "other"}) == facts["machine"]
+    assert machine_id({**facts, "cpus": 999}) != facts["machine"]
