@@ -23,9 +23,9 @@ test: $(VENV)/.dev browser ## every test
 	$(PYTEST) -m "not nightly" $(TEST_ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	@status=0; for check in "ruff check" "ruff format --check" mypy; do \
+		echo "$$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
 
 nightly: $(VENV)/.dev browser ## every test with the full figures, then the full profile
 	$(PYTEST) $(TEST_ARGS)
