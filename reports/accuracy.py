@@ -23,9 +23,9 @@ VERDICTS = ("exact to rounding", "degraded", "wrong", "uninformative")
 INTRODUCTION = (
     "The reference of every cell is a proven enclosure (ball arithmetic at the exact binary "
     "input). Correct digits are minus the decimal logarithm of the norm-wise relative error, at "
-    "most the 15.95 that a double holds. The verdict compares each entry with four times the larger of its "
-    "53-bit enclosure's radius and half a unit in the last place: inside, it is exact to "
-    "rounding. Where the derivative is too ill-conditioned to tell, it is uninformative, "
+    "most the 15.95 that a double holds. The verdict compares each entry with four times the "
+    "larger of its 53-bit enclosure's radius and half a unit in the last place: inside, it is "
+    "exact to rounding. Where the derivative is too ill-conditioned to tell, it is uninformative, "
     "whatever the method."
 )
 
@@ -166,7 +166,7 @@ def _cost(ok: pd.DataFrame) -> Figure:
         "Accuracy against cost",
         "Each symbol is the first derivative of one instance: how many evaluations of f in numpy "
         "it costs, and how many digits it gives. Up and to the left is better.",
-        points(data, looks, Axis("time, in evaluations of f (numpy)", ticks="short"), DIGITS),
+        points(data, looks, Axis("time, in evaluations of f (numpy)"), DIGITS),
         _cost_table(rows),
         tuple(looks),
         x="x",

@@ -171,7 +171,7 @@ def lines(
             **at, color=looks["color"], shape=looks["shape"], tooltip=_hover(x.title, y.title)
         ),
     ]
-    return _layered([*_ghosts(ghosts, at), *layers], rows, ghosts)
+    return _layered(_ghosts(ghosts, at, layers), rows, ghosts)
 
 
 def curves(
@@ -191,7 +191,7 @@ def curves(
             strokeDash=looks["dash"],
         ),
     ]
-    return _layered([*layers, *_ghosts(ghosts, at)], rows, ghosts)
+    return _layered(_ghosts(ghosts, at, layers), rows, ghosts)
 
 
 def _bars(rows: list[Row], x: Any, low: Any, color: Any) -> list[Any]:
@@ -216,17 +216,19 @@ def _layered(layers: list[Any], rows: list[Row], ghosts: Sequence[Ghost]) -> dic
     return _spec(alt.layer(*layers), rows=rows, **beside)
 
 
-def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any]) -> list[Any]:
+def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any], layers: list[Any]) -> list[Any]:
+    """The layers with the ghosts' lines below them and their texts above."""
     import altair as alt
 
     if not ghosts:
-        return []
+        return layers
     ink = alt.value("var(--ghost)")
     place = BELOW if ghosts[0].below else ABOVE
     line = _named("ghosts").mark_line(strokeWidth=1.3, strokeDash=[1, 4], clip=True)
     text = _named("ends").mark_text(**place)
     return [
         line.encode(**at, detail="g:N", color=ink),
+        *layers,
         text.encode(**at, text="g:N", color=ink),
     ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diffbench.analysis.cells import answered
 from diffbench.analysis.ratios import Estimate, median
 from diffbench.page import Page
-from diffbench.reports.formats import count, interval, number
+from diffbench.reports.formats import NONE, count, interval, number
 from diffbench.reports.sections import Column, Table, Text
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             text = json.dumps(value, ensure_ascii=False, default=str)
             yield f"{prefix}{key}", text if len(text) <= 400 else f"{len(value)} entries"
         else:
-            yield f"{prefix}{key}", "not known" if value is None else str(value)
+            yield f"{prefix}{key}", "not known" if value is None else str(value) or NONE
 
 
 PAGE = Page(name="environment", title="Method and environment", order=90, render=render)

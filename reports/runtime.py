@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import Cut, answered, cuts, dicts
-from diffbench.analysis.scaling import Fit, exponent, theory, verdict
+from diffbench.analysis.scaling import Fit, exponent, kind_of, theory, verdict
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, lines
 from diffbench.reports.formats import NONE, blank, count, fixed, interval, micro, number, plain
@@ -27,6 +27,7 @@ AXES = {
 POWERS = {1: "", 2: "²"}
 TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
 COUNTS = ("calls_f", "directions", "sweeps")
+COUNTED = {"numerical": "calls_f", "forward AD": "directions", "reverse AD": "sweeps"}
 INTRODUCTION = (
     "Time of one first derivative, logarithmic on both axes: a power law is a straight line and "
     "its exponent is the slope. Bars are 95 % intervals; dotted lines grow like the first and "
@@ -50,7 +51,7 @@ def render(run: Run) -> list[Any]:
             blocks += [Text(title), Grid(tuple(_figure(cut) for cut in found[axis]))]
     every = [cut for cut_list in found.values() for cut in cut_list]
     if not every:
-        return [Text(paragraphs=("No family of this run has three sizes to draw a line through.",))]
+        return [Text(paragraphs=("No family of this run has two sizes to draw a line through.",))]
     return [*blocks, Text("Exponents beside theory"), _exponents(every)]
 
 
@@ -162,6 +163,8 @@ def _exponents(every: list[Cut]) -> Table:
         Column("95 % interval"),
         Column("Theory", True),
         Column("Verdict"),
+        Column("Exponent of the count", True),
+        Column("What is counted"),
         Column("Points used", True),
         Column("Points dropped", True),
     )
@@ -176,7 +179,7 @@ def _exponents(every: list[Cut]) -> Table:
         "Fitted exponents (Theil and Sen) with 95 % intervals beside theory. Theory speaks of the "
         "time over the method's own f; differences are fitted against their calls of f. A claim "
         "holds where the interval lies within 0.1 of theory, does not hold where it lies outside, "
-        "else it is not decidable here.",
+        "else it is not decidable here. The exponent of the method's own count is exact.",
         columns,
         rows,
     )
@@ -207,10 +210,20 @@ def _fits(cut: Cut, name: str, rows: pd.DataFrame) -> list[list[Any]]:
             _bounds(over),
             number(expected),
             Cell(said or "no claim", None, TONES[said], why),
+            *_counted(cut, name, rows),
             count(over.points),
             count(over.dropped),
         ]
     ]
+
+
+def _counted(cut: Cut, name: str, rows: pd.DataFrame) -> list[Any]:
+    """The exponent of what the method's kind counts along the axis; dashes where it counts none."""
+    field = COUNTED.get(kind_of(name, str(rows["category"].iloc[0])), "")
+    if not field or rows[field].isna().any():
+        return [NONE, NONE]
+    fit = exponent(rows[cut.axis].astype(float).tolist(), rows[field].astype(float).tolist())
+    return [fixed(fit.exponent), field.replace("_", " of ")]
 
 
 def _bounds(fit: Fit) -> str:

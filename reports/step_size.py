@@ -30,6 +30,10 @@ SLOPES = (
     ("truncation", "slope_truncation", {"forward": 1.0, "central": 2.0, "complex": 2.0}),
     ("round-off", "slope_roundoff", {"forward": -1.0, "central": -1.0}),
 )
+COMPLEX = (
+    " The complex step subtracts nothing: as its step shrinks, only truncation is left, and then "
+    "rounding."
+)
 TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
 
 
@@ -76,7 +80,8 @@ def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
         "steps; thick lines: the largest error within half a decade, which one can rely on "
         "(single steps are lucky). Right of the minimum the formula's truncation dominates and "
         "falls with the step, by h for forward and h² for central differences (dotted); left of "
-        "it the subtraction's round-off grows like 1/h. No step gives all 16 digits.",
+        "it the subtraction's round-off grows like 1/h. No difference gives all 16 digits."
+        + (COMPLEX if "complex" in found else ""),
         spec,
         Table("error against step size", "Error at each step", columns, table),
         tuple(looks.values()),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import dicts
 from diffbench.page import Page
 from diffbench.reports.formats import exact
-from diffbench.reports.sections import Column, Grid, Table, Text
+from diffbench.reports.sections import Cell, Column, Grid, Table, Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["PAGE"]
 
 SEPARATOR = " ⟂ "
+INDEX = re.compile("([vx][\u0307\u0304]?)(-?[0-9]+)")  # v-1, v with a dot or a bar and its index
+SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
 MODES = {
     "forward": (
         "Forward mode",
@@ -81,9 +84,15 @@ def _caption(role: str) -> str:
 
 
 def _line(row: dict[str, Any]) -> list[Any]:
-    parts = (row["reason"] or "").split(SEPARATOR)
-    variable, equation, numbers = (*parts, "", "", "")[:3]
-    return [variable or row["key"], equation, numbers, exact(row["value"])]
+    parts = (row["reason"] or row["key"]).split(SEPARATOR)
+    written = [Cell(_typeset(part), part) for part in (*parts, "", "", "")[:3]]
+    return [*written, exact(row["value"])]
+
+
+def _typeset(text: str) -> str:
+    """Indices as subscripts and a sign of multiplication; the CSV keeps the text as it came."""
+    lowered = INDEX.sub(lambda found: found[1] + found[2].translate(SUBSCRIPTS), text)
+    return lowered.replace(" * ", " × ")
 
 
 PAGE = Page(name="traces", title="Traces", order=60, render=render)

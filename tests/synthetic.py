@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -209,8 +210,9 @@ def _record(tool: Tool, operator: str, size: tuple[Any, ...], rng: np.random.Gen
     )
 
 
+@cache
 def records(tools: tuple[Tool, ...] = TOOLS) -> pd.DataFrame:
-    """Every cell of every made-up method: columns are the fields of Record."""
+    """Every cell of every made-up method, made once: copy the frame before changing it."""
     rng = np.random.default_rng(7)
     asked = {"chebyshev": ("jacobian", "jvp", "vjp"), "affine_tanh": ("jacobian",)}
     scalar = ("value", "gradient", "hvp", "hessian")
@@ -279,10 +281,10 @@ def step_size() -> list[StudyRow]:
 
 TRACE = {
     "forward": (
-        ("primal", "v₋₁", "x₁", "2", 2.0),
-        ("primal", "v₀", "x₂", "5", 5.0),
-        ("primal", "v₁", "ln v₋₁", "ln 2.0", 0.6931471805599453),
-        ("primal", "v₂", "v₋₁ × v₀", "2.0 × 5.0", 10.0),
+        ("primal", "v-1 =", "x1", "2.0", 2.0),
+        ("primal", "v0 =", "x2", "5.0", 5.0),
+        ("primal", "v1 =", "log(v-1)", "log(2.0)", 0.6931471805599453),
+        ("primal", "v2 =", "v-1 * v0", "2.0 * 5.0", 10.0),
         ("primal", "v₃", "sin v₀", "sin 5.0", -0.9589242746631385),
         ("primal", "v₄", "v₁ + v₂", "0.6931471805599453 + 10.0", 10.693147180559945),
         (
@@ -318,6 +320,7 @@ def lecture_trace() -> list[StudyRow]:
     ]
 
 
+@cache
 def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     """The whole run: records, studies, and an environment."""
     environment = {
@@ -340,8 +343,8 @@ EVIL = Tool(EVIL_METHOD, "AD", "exact", "m", 7.0, 5e-5, 1e-16)
 def evil_run() -> SyntheticRun:
     """The run with a method whose name is markup, and a reason that would load an image."""
     made = run((*TOOLS, EVIL))
-    table = made.records
+    table = made.records.copy()
     failed = (table["method"] == EVIL_METHOD) & (table["operator"] == "hessian")
     table.loc[failed, "status"] = "failed"
     table.loc[failed, "reason"] = EVIL_REASON
-    return made
+    return replace(made, records=table)

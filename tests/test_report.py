@@ -250,7 +250,8 @@ def test_a_page_that_raises_does_not_take_the_others_down() -> None:
     def broken(run: Any) -> Any:
         raise ValueError("<no luck>")
 
-    pages = [Page(name="mine", title="Mine", order=1, render=broken), *build._built_in()]
+    others = [page for page in build._built_in() if page.name == "overview"]
+    pages = [Page(name="mine", title="Mine", order=1, render=broken), *others]
     text = "".join(Reader(build.html(synthetic.run(), pages)).text)
     assert "This page failed: ValueError: <no luck>" in text
     assert "Every family by every method" in text
@@ -267,16 +268,15 @@ def test_an_empty_run_still_makes_a_page(tmp_path: Path) -> None:
     assert "This page failed" not in text
 
 
-@pytest.mark.parametrize("status", ["unsupported", "timeout", "crashed"])
-def test_a_run_without_any_answer_still_makes_a_page(status: str) -> None:
+def test_a_run_without_any_answer_still_makes_a_page() -> None:
     full = synthetic.run()
     records = full.records.copy()
     numbers = records.select_dtypes("number").columns.difference(["n", "m", "depth", "seed"])
-    records["status"], records["reason"], records["verdict"] = status, "no", ""
+    records["status"], records["reason"], records["verdict"] = "crashed", "no", ""
     records[numbers] = float("nan")
     text = "".join(Reader(build.html(replace(full, records=records))).text)
     assert "This page failed" not in text
-    assert f"{len(records)} {status}" in text
+    assert f"{len(records)} crashed" in text
 
 
 # --- numbers and looks ------------------------------------------------------------------------

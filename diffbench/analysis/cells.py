@@ -52,7 +52,7 @@ class Cut:
     rows: pd.DataFrame
 
 
-def cuts(records: pd.DataFrame, axis: str, least: int = 3) -> list[Cut]:
+def cuts(records: pd.DataFrame, axis: str, least: int = 2) -> list[Cut]:
     """The longest cut of each family along ``axis`` with at least ``least`` sizes."""
     found = []
     for family, rows in first_derivative(records).groupby("family", sort=True):

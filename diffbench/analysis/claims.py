@@ -6,7 +6,6 @@ Without cells it is not decidable here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
@@ -21,6 +20,7 @@ __all__ = ["BOUND", "LEAST_OPS", "Claim", "Experiment", "claims", "swell_series"
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable here"
 BOUND = 5.0  # operations of a gradient over those of f, all arithmetic counted (Baur and Strassen)
+LEAST_SIZES = 3  # depths, to speak of growth
 LEAST_OPS = 3  # a primal of fewer operations has no ratio worth the name
 DIFFERENCES = "finite_difference[scheme={}]"
 TREE, GRAPH = "symbolic[cse=no]", "reverse"
@@ -60,7 +60,7 @@ class Experiment:
         """The claim as decided by those records."""
         found = self.decide(records)
         if found is None:
-            reason = "this run holds no cell that could decide it"
+            reason = "this run holds too few cells to decide it"
             return Claim(self.name, self.sentence, None, self.unit, None, None, OPEN, reason, ())
         number, holds, reason, rows = found
         verdict = HOLDS if holds else FAILS
@@ -112,26 +112,30 @@ def swell_series(
 
 def _tree_swells(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFrame] | None:
     rows = swell_series(records, "logistic", TREE, "tree_ops", "depth")
-    if not _consecutive(rows, 4):
+    if len(rows) < LEAST_SIZES:
         return None
-    growth = factors(rows["tree_ops"].astype(float).tolist())
-    span = f"depth {rows['depth'].min()} to {rows['depth'].max()}"
-    counts = ", ".join(f"{int(v)}" for v in rows["tree_ops"])
-    return min(growth), min(growth) >= 2.0, f"tree operations {counts} at {span}", rows
+    depths, sizes = _series(rows, "tree_ops")
+    pairs = zip(factors(sizes), steps(depths), strict=True)
+    growth = [factor ** (1.0 / step) for factor, step in pairs]
+    return min(growth), min(growth) >= 2.0, _listed("tree", depths, sizes), rows
 
 
 def _graph_is_linear(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFrame] | None:
     rows = swell_series(records, "logistic", GRAPH, "graph_ops", "depth")
-    if not _consecutive(rows, 4):
+    if len(rows) < LEAST_SIZES:
         return None
-    added = steps(rows["graph_ops"].astype(float).tolist())
-    counts = ", ".join(f"{int(v)}" for v in rows["graph_ops"])
-    even = len(set(added)) == 1
-    return max(added), even, f"graph operations {counts}: steps of {json.dumps(added)}", rows
+    depths, sizes = _series(rows, "graph_ops")
+    added = [more / step for more, step in zip(steps(sizes), steps(depths), strict=True)]
+    return max(added), len(set(added)) == 1, _listed("graph", depths, sizes), rows
 
 
-def _consecutive(rows: pd.DataFrame, least: int) -> bool:
-    return len(rows) >= least and set(steps(rows["depth"].astype(float).tolist())) == {1.0}
+def _series(rows: pd.DataFrame, field: str) -> tuple[list[float], list[float]]:
+    return rows["depth"].astype(float).tolist(), rows[field].astype(float).tolist()
+
+
+def _listed(name: str, depths: list[float], sizes: list[float]) -> str:
+    counts, at = (", ".join(f"{int(v)}" for v in values) for values in (sizes, depths))
+    return f"{name} operations {counts} at depth {at}"
 
 
 def _exact(method: str) -> Callable[[pd.DataFrame], tuple[float, bool, str, pd.DataFrame] | None]:

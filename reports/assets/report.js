@@ -70,6 +70,7 @@
   addEventListener("scroll", follow, { passive: true });
 
   // --- charts ------------------------------------------------------------------------------------
+  const figures = all("figure");
   const near = new Set();
   const stale = new Set();
   const linear = (figure, axis) => list("linear").includes(figure.dataset.name + ":" + axis);
@@ -83,13 +84,15 @@
     }
     (spec.layer || []).forEach((layer) => straighten(layer, axis));
   };
-  const filter = (spec, gone) => {
-    spec.datasets.rows = spec.datasets.rows.filter((row) => !gone.has(row.s));
+  const visible = (figure) => {
+    const gone = hidden();
+    // Vega marks the rows it is given: each view gets copies.
+    return data.specs[figure.dataset.name].datasets.rows.filter((row) => !gone.has(row.s)).map((row) => ({ ...row }));
   };
   const wanted = (figure) => {
     const spec = structuredClone(data.specs[figure.dataset.name]);
     ["x", "y"].forEach((axis) => { if (linear(figure, axis)) straighten(spec, axis); });
-    filter(spec, hidden());
+    spec.datasets.rows = visible(figure);
     const narrow = figure.clientWidth < 480;
     const config = structuredClone(data.config);
     if (narrow) { config.axis.labelFontSize = 12; config.axis.titleFontSize = 13; config.axis.labelLimit = 130; config.text.fontSize = 12; }
@@ -104,12 +107,18 @@
     if (figure.view) figure.view.finalize();
     figure.view = shown;
     figure.classList.add("on");
-    figure.dataset.drawn = String(Number(figure.dataset.drawn || 0) + 1);
+    drawn(figure);
   };
-  const refresh = (figures) => figures.forEach((figure) => {
-    if (near.has(figure)) draw(figure); else stale.add(figure);
+  const drawn = (figure) => { figure.dataset.drawn = String(Number(figure.dataset.drawn || 0) + 1); };
+  const refill = async (figure) => {
+    if (!figure.view) return draw(figure);
+    await figure.view.view.data("rows", visible(figure)).runAsync();
+    return drawn(figure);
+  };
+  const refresh = (figures, redo) => figures.forEach((figure) => {
+    if (near.has(figure)) redo(figure); else stale.add(figure);
   });
-  const watch = (figures) => {
+  const watch = () => {
     const observer = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
       if (isIntersecting) { near.add(target); if (stale.has(target)) draw(target); } else near.delete(target);
     }), { rootMargin: "400px" });
@@ -141,7 +150,7 @@
     if (names.every((other) => gone.has(other))) names.forEach((other) => gone.delete(other));
     setList("hide", [...gone]);
     legends.forEach((show) => show());
-    refresh(all("figure").filter((figure) => figure.querySelector(".legend")));
+    refresh(figures, refill);
   };
   const legend = (figure) => {
     const items = all(".legend li", figure);
@@ -270,13 +279,16 @@
   read();
   theme.hidden = false;
   applyTheme();
-  all(".table").forEach(setUpTable);
-  const figures = all("figure");
+  all(".table").forEach((box) => {
+    const behind = box.closest("details.behind");
+    if (!behind) setUpTable(box);
+    else behind.addEventListener("toggle", () => setUpTable(box), { once: true });
+  });
   figures.forEach(setUpFigure);
-  if (window.vegaEmbed) watch(figures);
+  if (window.vegaEmbed) watch();
   let width = innerWidth;
   addEventListener("resize", () => {
-    if (innerWidth !== width) { width = innerWidth; refresh(figures); }
+    if (innerWidth !== width) { width = innerWidth; refresh(figures, draw); }
   });
   addEventListener("beforeprint", () => all("details.behind").forEach((behind) => { behind.open = true; }));
   if (state.page) document.getElementById(state.page)?.scrollIntoView();
