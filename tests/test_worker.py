@@ -88,9 +88,10 @@ def test_a_reference_is_certified_and_judges(worker: Worker, tmp_path: Path) -> 
     }
     for factor, verdict in ((1.0, "exact to rounding"), (1 + 1e-9, "degraded"), (0.0, "wrong")):
         np.save(answer, np.array([3.0, 12.0]) * factor)
-        judged = ask(worker, "judge", answer=answer, path=proof)["result"]
+        judged = ask(worker, "judge", answer=answer, path=proof, claim="exact")["result"]
         assert judged["verdict"] == verdict
-    missing = ask(worker, "judge", answer=answer, path=str(tmp_path / "none"))["result"]
+    nowhere = str(tmp_path / "none")
+    missing = ask(worker, "judge", answer=answer, path=nowhere, claim="exact")["result"]
     assert missing["verdict"] == "uninformative"
 
 

@@ -110,7 +110,8 @@ class BlockRun:
                 cell.facts["verdict_reason"] = self._unproven[cell.operator]
 
         path = str(self._reference(cell.operator))
-        message = {"do": "judge", "answer": str(answer), "path": path}
+        claim = self.ledger.context.methods[cell.method].claim
+        message = {"do": "judge", "answer": str(answer), "path": path, "claim": claim}
         return Job(REFERENCE, message, self.profile.limit_s, done)
 
     # --- sampling, one process at a time ----------------------------------------------------------

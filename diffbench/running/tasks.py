@@ -108,8 +108,8 @@ class Session:
         self.references[path] = reference
         return reference.claim
 
-    def do_judge(self, answer: str, path: str) -> Task:
-        """The verdict on the answer in a file against the reference in another."""
+    def do_judge(self, answer: str, path: str, claim: str) -> Task:
+        """The verdict on the answer of a method with that claim against the reference in a file."""
         from diffbench.measure.accuracy import judge
         from diffbench.measure.reference import Reference
 
@@ -117,7 +117,7 @@ class Session:
             return {"verdict": "uninformative", "reference": "none"}
         if path not in self.references:
             self.references[path] = Reference.load(path)
-        return asdict(judge(np.load(answer), self.references[path]))
+        return asdict(judge(np.load(answer), self.references[path], claim))
 
     # --- the workers of the methods ---------------------------------------------------------------
 
