@@ -195,10 +195,12 @@ def test_families_take_turns_and_grow() -> None:
 
 def test_operators_are_the_profiles_unless_named() -> None:
     quick = plan.PROFILES["quick"]
-    first = ("value", "gradient", "jvp", "vjp", "hvp")
+    first = ("value", "gradient", "jvp", "hvp")
     assert planned(quick, (), 8, 1, True) == (*first, "hessian")
     assert planned(quick, (), 4096, 1, True) == first
     assert planned(quick, (), 8, 4, False) == ("value", "jacobian", "jvp", "vjp")
+    full = plan.PROFILES["full"]
+    assert planned(full, (), 8, 1, True) == ("value", "gradient", "jvp", "vjp", "hvp", "hessian")
     assert planned(quick, ("hessian",), 4096, 4, False) == ("hessian",)
 
 

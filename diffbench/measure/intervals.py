@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 from typing import final
 
 __all__ = ["Interval", "Spread", "between_processes", "interval", "paired", "relative_width"]
@@ -94,7 +94,10 @@ def interval(generations: Mapping[int, Sequence[float]], spread: Spread) -> Inte
 
 
 def _error(values: Sequence[float]) -> float:
-    return stdev(values) / math.sqrt(len(values))
+    """The standard error of the mean."""
+    mean = fmean(values)
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return math.sqrt(squares / (len(values) - 1) / len(values))
 
 
 def _within(row: Sequence[float]) -> float:

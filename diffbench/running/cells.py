@@ -30,7 +30,7 @@ class Context:
 
 
 @final
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Cell:
     """One cell on its way: facts gathered so far, samples, and how it ended."""
 

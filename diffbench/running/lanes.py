@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any, final
 
 from diffbench.running.platform import move
@@ -22,6 +23,7 @@ __all__ = ["Fleet", "Job", "Lanes"]
 
 START_S = 60.0  # for a worker to import and report, on a busy machine
 TICK_S = 0.25
+MEMORY = 50  # jobs of a worker that tell how long its next ones will take
 Reply = dict[str, Any]
 
 
@@ -92,7 +94,8 @@ class _Active:
     worker: Worker
     cpu: int | None
     deadline: float
-    phase: str = "starting"
+    phase: str
+    began: float = field(default_factory=time.monotonic)
 
 
 @final
@@ -104,6 +107,7 @@ class Lanes:
         self._free: list[int | None] = list(cpus) or [None] * most
         self._queues: dict[str, deque[Job]] = {}
         self._active: dict[int, _Active] = {}
+        self._seconds: dict[str, deque[float]] = {}  # what each worker's last jobs took
         self.stopped: Callable[[], bool] = lambda: False
         self.tick: Callable[[], None] = lambda: None
 
@@ -126,10 +130,14 @@ class Lanes:
     def _fill(self) -> None:
         busy = {active.job.worker for active in self._active.values()}
         ready = [name for name, queue in self._queues.items() if queue and name not in busy]
-        # The longest queue first: what is left at the end then runs side by side.
-        ready.sort(key=lambda name: -len(self._queues[name]))
+        # The most work first: what is left at the end then runs side by side.
+        ready.sort(key=self._work, reverse=True)
         for name in ready[: len(self._free)]:
             self._start(self._queues[name].popleft(), self._free.pop())
+
+    def _work(self, name: str) -> float:
+        """Seconds that a worker's queue will take, if its jobs are like those before."""
+        return len(self._queues[name]) * fmean(self._seconds.get(name, (1.0,)))
 
     def _start(self, job: Job, cpu: int | None) -> None:
         worker, fresh = self._fleet.get(job.worker)
@@ -191,4 +199,6 @@ class Lanes:
         channel = next(key for key, value in self._active.items() if value is active)
         del self._active[channel]
         self._free.append(active.cpu)
+        took = time.monotonic() - active.began
+        self._seconds.setdefault(active.job.worker, deque(maxlen=MEMORY)).append(took)
         active.job.done(reply)

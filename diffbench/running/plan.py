@@ -26,8 +26,9 @@ __all__ = ["PROFILES", "Block", "Profile", "Request", "blocks", "command", "prof
 class Profile:
     """How much effort goes into a cell.
 
-    ``entries`` is the most entries of an answer for which an operator is planned unless it is
-    asked for by name; ``slow_s`` the seconds that the rounds of one slow cell may take.
+    ``slow_s`` is the seconds that the rounds of one slow cell may take. Operators that are not
+    asked for by name are planned up to so many ``entries`` of their answer; and of a scalar f,
+    those in ``same`` are not, for they are its gradient laid flat or times a number.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Profile:
     limit_s: float  # for one command to a worker: preparing and checking, a round, ...
     memory: int  # bytes
     entries: Mapping[str, int]
+    same: frozenset[str]
 
 
 PROFILES = {
@@ -55,19 +57,21 @@ PROFILES = {
             generations=1,
             limit_s=10.0,
             memory=2**31,
-            entries={"jacobian": 2**10, "hessian": 2**10},
+            entries={"jacobian": 2**10, "hessian": 2**8},
+            same=frozenset({"jacobian", "vjp"}),
         ),
         Profile(
             name="standard",
             sample_s=1e-3,
-            rounds=5,
-            most_rounds=8,
+            rounds=4,
+            most_rounds=6,
             width=0.03,
-            slow_s=0.5,
+            slow_s=0.3,
             generations=1,
             limit_s=20.0,
             memory=2**31,
             entries={"jacobian": 2**16, "hessian": 2**12},
+            same=frozenset({"jacobian", "vjp"}),
         ),
         Profile(
             name="full",
@@ -80,6 +84,7 @@ PROFILES = {
             limit_s=120.0,
             memory=2**32,
             entries={"jacobian": 2**22, "hessian": 2**20},
+            same=frozenset({"jacobian"}),
         ),
     )
 }
@@ -141,9 +146,8 @@ def planned(row: Profile, asked: Iterable[str], n: int, m: int, scalar: bool) ->
 
 
 def _plans(row: Profile, op: Operator, n: int, m: int, scalar: bool) -> bool:
-    """The Jacobian of a scalar f is its gradient laid flat: it is planned where f has a shape."""
     fits = math.prod(op.shape(n, () if scalar else (m,))) <= row.entries.get(op.name, math.inf)
-    return fits and (op.name != "jacobian" if scalar else not op.scalar_only)
+    return fits and (op.name not in row.same if scalar else not op.scalar_only)
 
 
 def blocks(
