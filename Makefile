@@ -29,7 +29,7 @@ lint: $(VENV)/.dev ## ruff and mypy
 
 nightly: $(VENV)/.dev browser ## every test with the full figures, then the full profile
 	$(PYTEST) $(TEST_ARGS)
-	$(BIN)/diffbench run --problems all --profile full $(RUN_ARGS)
+	$(BIN)/diffbench run --problems all --profile full --budget 75m $(RUN_ARGS)
 
 dashboard: $(VENV)/.dev ## the asv benchmarks of the current commit, as a site under .asv/html
 	$(BIN)/asv machine --yes >/dev/null
