@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from diffbench import ad
@@ -39,4 +41,4 @@ def test_the_graph_of_the_logistic_map_grows_linearly() -> None:
         ad.derivative_graph(i.f, i.x, "gradient").ops()
         for i in FAMILIES.instances("logistic[depth=2:12]")
     ]
-    assert {b - a for a, b in zip(counts, counts[1:], strict=False)} == {8}
+    assert {b - a for a, b in itertools.pairwise(counts)} == {8}
