@@ -42,7 +42,7 @@ CONFIG: dict[str, Any] = {
 ABOVE = {"align": "right", "dx": -4, "dy": -9}
 BELOW = {"align": "left", "dx": 8, "dy": 14}
 EXPRESSIONS = {
-    "": "format(datum.value, ',~r')",
+    "": "abs(datum.value) < 1000 ? format(datum.value, '~r') : format(datum.value, '~s')",
     "seconds": "format(datum.value, '~s') + 's'",
     "short": "format(datum.value, '~s')",
     "power": "datum.value == 0 ? '0' : format(datum.value, '.0e')",
@@ -253,10 +253,9 @@ def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
 
     looks, labels = _looks(series), {s.name: s.label for s in series}
     chart = _named("rows").mark_point(filled=True, size=60, opacity=0.55)
-    axis = {"grid": True, "labelFontSize": 15}
     encoded = chart.encode(
         _channel("x", "x", x, _all(rows, "x")),
-        alt.Y("n:N", sort=list(labels.values()), title=None, axis=axis),
+        alt.Y("n:N", sort=list(labels.values()), title=None, axis={"grid": True}),
         color=looks["color"],
         shape=looks["shape"],
         tooltip=_hover(x.title, "cell"),
@@ -282,7 +281,7 @@ def tiles(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[st
         tile.encode(
             **at,
             fill=alt.Fill("s:N", scale=colours, legend=None),
-            opacity=alt.Opacity("o:Q", scale=shades, legend=None),
+            fillOpacity=alt.FillOpacity("o:Q", scale=shades, legend=None),
             tooltip=_hover("n, m", "time of one call"),
         ),
         text.encode(**at, text="t:N"),

@@ -176,7 +176,7 @@ def _winners(records: pd.DataFrame) -> Table:
                 row["operator"],
                 *(count(row[key]) for key in ("n", "m", "depth")),
                 label(row["method"]),
-                ", ".join(map(label, row["tied"])) or NONE,
+                _folded(row["tied"]),
                 number(row["margin"]),
                 number(row["run_s"] * 1e6),
                 best.get(row["instance"], NONE),
@@ -191,8 +191,16 @@ def _winners(records: pd.DataFrame) -> Table:
     )
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    return [" = ".join(map(label, (row["method"], *row["tied"]))) for row in dicts(rows)]
+def _names(rows: pd.DataFrame) -> list[Cell]:
+    return [_folded((row["method"], *row["tied"])) for row in dicts(rows)]
+
+
+def _folded(names: tuple[str, ...]) -> Cell:
+    """Names of methods; more than two unfold."""
+    every = ", ".join(map(label, names))
+    if len(names) <= 2:
+        return Cell(every or NONE, every)
+    return Cell(f"{label(names[0])} and {len(names) - 1} more", every, "", (every,))
 
 
 def _ranking(records: pd.DataFrame) -> Table:
@@ -259,7 +267,8 @@ def _map(records: pd.DataFrame) -> list[Figure]:
 
 
 def _map_of(family: str, best: pd.DataFrame) -> Figure:
-    looks = style_of(best["method"])
+    tied = {name for names in best["tied"] for name in names}
+    looks = style_of({*best["method"], *tied})
     rows = [_tile(row, looks) for row in dicts(best.sort_values(["m", "n"]))]
     spec = tiles(rows, list(looks.values()), Axis("n inputs"), Axis("m outputs"))
     columns = (
@@ -274,7 +283,7 @@ def _map_of(family: str, best: pd.DataFrame) -> Figure:
             count(row["n"]),
             count(row["m"]),
             label(row["method"]),
-            ", ".join(map(label, row["tied"])) or NONE,
+            _folded(row["tied"]),
             number(row["margin"]),
         ]
         for row in dicts(best.sort_values(["m", "n"]))
@@ -285,8 +294,8 @@ def _map_of(family: str, best: pd.DataFrame) -> Figure:
         f"Who wins the Jacobian of {family}, over n and m",
         "Each measured size has its tile: colour and letters name the fastest method, "
         "the stronger the colour the larger its margin to the next. A tile without colour is a "
-        "tie within the 95 % intervals and shows all letters. In theory the border is n = m: "
-        "forward below it (m > n), reverse above.",
+        "tie within the 95 % intervals: it names two, the table all. In theory the border is "
+        "n = m: forward wins above it (m > n), reverse below.",
         spec,
         Table(f"map {family}", f"Winners on {family}", columns, table),
         tuple(named),

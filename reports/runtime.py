@@ -163,10 +163,8 @@ def _exponents(every: list[Cut]) -> Table:
         Column("95 % interval"),
         Column("Theory", True),
         Column("Verdict"),
-        Column("Exponent of the count", True),
-        Column("What is counted"),
-        Column("Points used", True),
-        Column("Points dropped", True),
+        Column("Exponent of its count", True),
+        Column("Sizes used"),
     )
     rows = [
         row
@@ -210,20 +208,22 @@ def _fits(cut: Cut, name: str, rows: pd.DataFrame) -> list[list[Any]]:
             _bounds(over),
             number(expected),
             Cell(said or "no claim", None, TONES[said], why),
-            *_counted(cut, name, rows),
-            count(over.points),
-            count(over.dropped),
+            _counted(cut, name, rows),
+            f"{over.points} of {over.points + over.dropped}",
         ]
     ]
 
 
-def _counted(cut: Cut, name: str, rows: pd.DataFrame) -> list[Any]:
+def _counted(cut: Cut, name: str, rows: pd.DataFrame) -> Cell:
     """The exponent of what the method's kind counts along the axis; dashes where it counts none."""
     field = COUNTED.get(kind_of(name, str(rows["category"].iloc[0])), "")
     if not field or rows[field].isna().any():
-        return [NONE, NONE]
-    fit = exponent(rows[cut.axis].astype(float).tolist(), rows[field].astype(float).tolist())
-    return [fixed(fit.exponent), field.replace("_", " of ")]
+        return Cell(NONE, "")
+    sizes, counts = (rows[k].astype(float).tolist() for k in (cut.axis, field))
+    fit = exponent(sizes, counts, least=2)
+    if blank(fit.exponent):
+        return Cell(NONE, "")
+    return Cell(f"{fit.exponent:.3f} ({field.replace('_', ' of ')})", fit.exponent)
 
 
 def _bounds(fit: Fit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import answered
@@ -25,6 +26,11 @@ CASES = (
     ("logistic", "depth", False, "the logistic map, iterated"),
     ("speelpenning", "n", True, "a product of n variables"),
 )
+READING = {
+    False: "Up is logarithmic: growth by a factor each step is a straight line, growth by the "
+    "same amount each step bends flat.",
+    True: "Both axes are logarithmic: a power of n is a straight line, the higher the steeper.",
+}
 LESSON = (
     "The same derivative has many sizes. Written out as one expression (a tree) it repeats every "
     "part as often as it is used, and the product rule uses each factor twice: the tree swells. "
@@ -50,7 +56,7 @@ def _case(ok: pd.DataFrame, family: str, axis: str, log: bool, shows: str) -> li
     looks = [s for s in SERIES if s.name in found]
     return [
         _figure(family, axis, log, shows, found, looks),
-        Text(paragraphs=(_growth(axis, found, looks),)),
+        Text(paragraphs=("Measured:",), items=tuple(_growth(axis, found, looks))),
     ]
 
 
@@ -93,8 +99,7 @@ def _figure(
         f"swell {family}",
         f"Sizes of the gradient of {shows}",
         f"Every line is one way to write down the same derivative of {family}, counted in the "
-        "unit that its name says, on a logarithmic axis: a straight line up is exponential "
-        "growth in depth. The tree and its characters leave the others behind.",
+        f"unit that its name says. {READING[log]}",
         spec,
         _table(family, axis, found, looks),
         tuple(looks),
@@ -113,18 +118,18 @@ def _table(
     return Table(f"swell {family}", f"Sizes of the gradient of {family}", columns, rows)
 
 
-def _growth(axis: str, found: dict[str, dict[int, tuple[int, str]]], looks: list[Style]) -> str:
-    parts = []
+def _growth(
+    axis: str, found: dict[str, dict[int, tuple[int, str]]], looks: list[Style]
+) -> Iterator[str]:
     for style in looks:
         sizes = list(found[style.name])
         values = [float(v) for v, _ in found[style.name].values()]
         last = factors(values)[-1]
         if not blank(last):
-            parts.append(
-                f"{style.label} from {plain(values[0])} to {plain(values[-1])} "
-                f"({axis} {sizes[0]} to {sizes[-1]}; last step × {plain(last)})"
+            yield (
+                f"{style.label}: from {plain(values[0])} to {plain(values[-1])} as {axis} goes "
+                f"from {sizes[0]} to {sizes[-1]}; × {plain(last)} from {sizes[-2]} to {sizes[-1]}"
             )
-    return "Measured: " + "; ".join(parts) + "."
 
 
 PAGE = Page(name="swell", title="Expression swell", order=40, render=render)

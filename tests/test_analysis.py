@@ -79,6 +79,11 @@ def test_what_is_missing_never_counts() -> None:
     assert scaling.exponent([], []).points == 0
 
 
+def test_exact_counts_need_two_sizes_only() -> None:
+    assert scaling.exponent([2.0, 8.0], [3.0, 12.0], least=2).exponent == pytest.approx(1.0)
+    assert math.isnan(scaling.exponent([2.0], [3.0], least=2).exponent)
+
+
 def test_equal_sizes_give_no_exponent() -> None:
     fit = scaling.exponent([4.0] * 7, SIZES)
     assert math.isnan(fit.low)

@@ -73,17 +73,19 @@ def exponent(
     y: Sequence[float],
     floor: Sequence[float] | None = None,
     times: Sequence[Sequence[float]] = (),
+    least: int = LEAST,
 ) -> Fit:
     """The exponent p of ``y ~ x**p``.
 
     ``floor`` is the empty call (seconds) at each point, and ``times`` the series (seconds) that
     must reach ten times it there: points where one does not are dropped. Without ``times``,
     ``y`` itself is held against the floor. Points that are not positive and finite never count.
+    Exact counts need no interval: for them ``least``, the fewest sizes, may be 2.
     """
     held = times or ((y,) if floor is not None else ())
     keep = [i for i in range(len(x)) if _usable(x[i], y[i]) and _above(i, floor, held)]
-    fitted = _theil_sen([math.log(x[i]) for i in keep], [math.log(y[i]) for i in keep])
-    return Fit(*fitted, len(keep), len(x) - len(keep), _why_not([x[i] for i in keep]))
+    fitted = _theil_sen([math.log(x[i]) for i in keep], [math.log(y[i]) for i in keep], least)
+    return Fit(*fitted, len(keep), len(x) - len(keep), _why_not([x[i] for i in keep], least))
 
 
 def _usable(x: float, y: float) -> bool:
@@ -95,14 +97,14 @@ def _above(i: int, floor: Sequence[float] | None, times: Sequence[Sequence[float
     return floor is None or all(t[i] >= FLOOR * floor[i] for t in times)
 
 
-def _why_not(x: Sequence[float]) -> str:
-    if len(set(x)) < LEAST:
-        return f"{len(set(x))} usable sizes; an interval of 95 % needs {LEAST}"
+def _why_not(x: Sequence[float], least: int) -> str:
+    if len(set(x)) < least:
+        return f"{len(set(x))} usable sizes; an interval of 95 % needs {least}"
     return ""
 
 
-def _theil_sen(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
-    if len(set(x)) < LEAST:
+def _theil_sen(x: Sequence[float], y: Sequence[float], least: int) -> tuple[float, float, float]:
+    if len(set(x)) < least:
         return math.nan, math.nan, math.nan
     from scipy.stats import theilslopes
 

@@ -95,7 +95,7 @@
     spec.datasets.rows = visible(figure);
     const narrow = figure.clientWidth < 480;
     const config = structuredClone(data.config);
-    if (narrow) { config.axis.labelFontSize = 12; config.axis.titleFontSize = 13; config.axis.labelLimit = 130; config.text.fontSize = 12; }
+    if (narrow) { config.axis.labelFontSize = 12; config.axis.titleFontSize = 13; config.axis.labelLimit = 150; config.text.fontSize = 12; }
     return { ...spec, config, width: "container", height: Math.round(spec.height * (narrow ? 0.85 : 1)), autosize: { type: "fit-x", contains: "padding" } };
   };
   const draw = async (figure) => {
