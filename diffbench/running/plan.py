@@ -28,7 +28,7 @@ class Profile:
 
     ``slow_s`` is the seconds that the rounds of one slow cell may take. Operators that are not
     asked for by name are planned up to so many ``entries`` of their answer; and of a scalar f,
-    those in ``same`` are not, for they are its gradient laid flat or times a number.
+    those in ``same`` are not, for they are its gradient laid flat, or times a seed.
     """
 
     name: str
@@ -57,14 +57,14 @@ PROFILES = {
             generations=1,
             limit_s=10.0,
             memory=2**31,
-            entries={"jacobian": 2**10, "hessian": 2**8},
-            same=frozenset({"jacobian", "vjp"}),
+            entries={"jacobian": 2**10, "hessian": 2**4},
+            same=frozenset({"jacobian", "jvp", "vjp"}),
         ),
         Profile(
             name="standard",
             sample_s=1e-3,
             rounds=4,
-            most_rounds=6,
+            most_rounds=5,
             width=0.03,
             slow_s=0.3,
             generations=1,
