@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from diffbench.measure.intervals import (
+    MODERATION,
     PRIOR_PAIRS,
     PRIOR_SPREAD,
     Spread,
-    between_processes,
+    calibrated,
     interval,
     paired,
     relative_width,
@@ -73,25 +74,54 @@ def test_the_value_lies_inside() -> None:
         assert found.low <= found.value <= found.high
 
 
+def exps(rows: list[list[float]]) -> list[list[float]]:
+    return [[math.exp(v) for v in row] for row in rows]
+
+
 def test_the_spread_of_identical_code() -> None:
-    logs = [[0.0, 0.2], [1.0, 1.2], [5.0]]
-    spread = between_processes([[math.exp(v) for v in row] for row in logs])
-    assert spread.pairs == 2
-    squares = 2 * (0.1**2 + 0.1**2) + PRIOR_PAIRS * PRIOR_SPREAD**2
+    one_round_each = [exps([[0.0], [0.2]]), exps([[1.0], [1.2]]), exps([[5.0]])]
+    spread = calibrated(one_round_each)
+    assert (spread.pairs, spread.freedom) == (2, 0)
+    squares = 4 * 0.1**2 + PRIOR_PAIRS * PRIOR_SPREAD**2
     assert spread.sigma == pytest.approx(math.sqrt(squares / (2 + PRIOR_PAIRS)))
-    assert between_processes([]).sigma == pytest.approx(PRIOR_SPREAD)
+    assert calibrated([]).sigma == pytest.approx(PRIOR_SPREAD)
+
+
+def test_what_rounds_explain_is_not_taken_for_layout() -> None:
+    """Processes without any layout: their medians differ by the chance of their rounds alone."""
+    rng = np.random.default_rng(2)
+    plain = [np.exp(rng.normal(0, 0.2, (12, 5))).tolist() for _ in range(300)]
+    moved = [np.exp(rng.normal(0, 0.2, (12, 5)) + rng.normal(0, 0.3, (12, 1))) for _ in range(300)]
+    assert calibrated(plain).rounds == pytest.approx(0.2, rel=0.03)
+    assert calibrated(plain).sigma < 0.04
+    assert calibrated(moved).sigma == pytest.approx(0.3, rel=0.05)  # type: ignore[arg-type]  # arrays are sequences
+
+
+def test_a_few_rounds_are_moderated_by_those_of_the_run() -> None:
+    lucky, run = [1.0, 1.0, 1.0], Spread(0.0, 0, rounds=0.1, freedom=1000)
+    found = interval({0: lucky}, run)
+    assert found is not None
+    variance = MODERATION * 0.1**2 / (MODERATION + 2)
+    half = math.sqrt(math.pi / 2) * student(MODERATION + 2) * math.sqrt(variance / 3)
+    assert math.log(found.high) == pytest.approx(half)
+    assert interval({0: lucky}, NONE) is not None
+
+
+def noise(rng: np.random.Generator, processes: int, rounds: int) -> list[list[float]]:
+    """Times of identical code: each process has its layout, each round its own noise."""
+    layout = rng.normal(0, 0.05, (processes, 1))
+    found: list[list[float]] = np.exp(layout + rng.normal(0, 0.05, (processes, rounds))).tolist()
+    return found
 
 
 @pytest.mark.parametrize("generations", [1, 5])
 def test_identical_code_is_called_different_about_as_rarely_as_it_claims(generations: int) -> None:
     """The layout of each process moves its times by 5 %: intervals of both must hold it."""
     rng = np.random.default_rng(1)
-    spread = between_processes(np.exp(rng.normal(0, 0.05, (100, 12))).tolist())
+    spread = calibrated(noise(rng, 12, 5) for _ in range(100))
 
     def cell() -> tuple[float, float]:
-        layout = rng.normal(0, 0.05, generations)
-        rows = {g: np.exp(layout[g] + rng.normal(0, 0.01, 5)).tolist() for g in range(generations)}
-        found = interval(rows, spread)
+        found = interval(dict(enumerate(noise(rng, generations, 5))), spread)
         assert found is not None
         return found.low, found.high
 
@@ -103,9 +133,9 @@ def test_identical_code_is_called_different_about_as_rarely_as_it_claims(generat
 
 
 def test_rounds_narrow_the_width_within() -> None:
-    assert relative_width([1.0]) == math.inf
-    assert relative_width([1.0, 1.0, 1.0]) == 0.0
-    assert relative_width([1.0, 1.1, 1.2]) > relative_width([1.0, 1.1, 1.2] * 5)
+    assert relative_width([1.0], NONE) == math.inf
+    assert relative_width([1.0, 1.0, 1.0], NONE) == 0.0
+    assert relative_width([1.0, 1.1, 1.2], NONE) > relative_width([1.0, 1.1, 1.2] * 5, NONE)
 
 
 def test_ratios_pair_the_same_round() -> None:

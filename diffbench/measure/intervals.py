@@ -2,9 +2,11 @@
 
 Everything is done with logarithms: noise of a clock is a factor. Rounds within one process are
 not independent of its memory layout, so the unit of replication is the process. With several
-generations: Student's interval over the generations' medians. With one: the spread within the
-process, plus the spread between processes that ran *identical* code (f in numpy, which every
-worker of a group samples), pooled over the run.
+generations: Student's interval over the generations' medians. With one: the spread of the cell's
+rounds, and the spread between processes that ran *identical* code (f in numpy, which every worker
+of a group samples), pooled over the run. A few rounds tell little about their own spread, so it is
+moderated by the run's: weighted means of both variances (Smyth, Linear models and empirical Bayes
+methods, 2004).
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from functools import cache
 from statistics import fmean, median
 from typing import final
 
-__all__ = ["Interval", "Spread", "between_processes", "interval", "paired", "relative_width"]
+__all__ = ["Interval", "Spread", "calibrated", "interval", "paired", "relative_width"]
 
 LEVEL = 0.95
 MEDIAN_COST = math.sqrt(math.pi / 2)  # a median's standard error over a mean's, for normal noise
-PRIOR_SPREAD = 0.03  # what is assumed of a machine before it is measured ...
+PRIOR_SPREAD = 0.03  # what is assumed between processes before it is measured ...
 PRIOR_PAIRS = 4  # ... with the weight of so many pairs
+MODERATION = 8  # so many degrees of freedom has the run's spread of rounds beside a cell's own
 
 
 @final
@@ -37,15 +40,25 @@ class Interval:
 @final
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard deviation of the logarithm between processes, and how many pairs tell it."""
+    """The noise of a run in logarithms: standard deviations between processes and of rounds.
+
+    ``pairs`` and ``freedom`` are the degrees of freedom that they rest on.
+    """
 
     sigma: float
     pairs: int
+    rounds: float = 0.0
+    freedom: int = 0
 
     @property
     def half_width(self) -> float:
-        """Of the 95 % interval of one process, in logarithms."""
+        """What one process adds to a 95 % interval by its layout."""
         return student(self.pairs + PRIOR_PAIRS) * self.sigma
+
+    def of_ratios(self) -> Spread:
+        """The same for a ratio: each of its sides has its own layout and noise."""
+        root = math.sqrt(2)
+        return Spread(self.sigma * root, self.pairs, self.rounds * root, self.freedom)
 
 
 @cache
@@ -56,21 +69,33 @@ def student(freedom: int) -> float:
     return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
-def between_processes(groups: Iterable[Sequence[float]]) -> Spread:
-    """The spread of identical code over processes, pooled over groups.
+def calibrated(groups: Iterable[Sequence[Sequence[float]]]) -> Spread:
+    """The noise that identical code shows: groups of processes, each with its rounds' times.
 
-    Each group holds one time a process (seconds a call). A prior of a few pairs keeps short runs
-    from claiming that there is no spread.
+    What the medians of processes differ by is layout and the chance of their rounds; the second
+    is known from the rounds and taken off. A prior of a few pairs keeps short runs from claiming
+    that there is no spread.
     """
-    squares, freedom = 0.0, 0
-    for times in groups:
-        logs = [math.log(t) for t in times if t > 0]
-        if len(logs) > 1:
-            mean = fmean(logs)
-            squares += sum((value - mean) ** 2 for value in logs)
-            freedom += len(logs) - 1
-    pooled = (squares + PRIOR_PAIRS * PRIOR_SPREAD**2) / (freedom + PRIOR_PAIRS)
-    return Spread(math.sqrt(pooled), freedom)
+    within, freedom, between, chance, pairs = 0.0, 0, 0.0, 0.0, 0
+    for group in groups:
+        rows = [[math.log(t) for t in times if t > 0] for times in group]
+        rows = [row for row in rows if row]
+        within += sum(_squares(row) for row in rows)
+        freedom += sum(len(row) - 1 for row in rows)
+        if len(rows) > 1:
+            between += _squares([median(row) for row in rows])
+            pairs += len(rows) - 1
+            chance += (len(rows) - 1) * fmean(1 / len(row) for row in rows)
+    variance = within / freedom if freedom else 0.0
+    net = max(0.0, between - chance * MEDIAN_COST**2 * variance)
+    pooled = (net + PRIOR_PAIRS * PRIOR_SPREAD**2) / (pairs + PRIOR_PAIRS)
+    return Spread(math.sqrt(pooled), pairs, math.sqrt(variance), freedom)
+
+
+def _squares(values: Sequence[float]) -> float:
+    """The sum of squared distances from the mean."""
+    mean = fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values)
 
 
 def interval(generations: Mapping[int, Sequence[float]], spread: Spread) -> Interval | None:
@@ -87,7 +112,7 @@ def interval(generations: Mapping[int, Sequence[float]], spread: Spread) -> Inte
         centre, half = fmean(medians), student(len(medians) - 1) * _error(medians)
     else:
         (row,) = logs.values()
-        centre, half = medians[0], math.hypot(_within(row), spread.half_width)
+        centre, half = medians[0], math.hypot(_within(row, spread), spread.half_width)
     value = median(medians)
     low, high = min(centre - half, value), max(centre + half, value)
     return Interval(math.exp(value), math.exp(low), math.exp(high))
@@ -95,20 +120,22 @@ def interval(generations: Mapping[int, Sequence[float]], spread: Spread) -> Inte
 
 def _error(values: Sequence[float]) -> float:
     """The standard error of the mean."""
-    mean = fmean(values)
-    squares = math.fsum((value - mean) ** 2 for value in values)
-    return math.sqrt(squares / (len(values) - 1) / len(values))
+    return math.sqrt(_squares(values) / (len(values) - 1) / len(values))
 
 
-def _within(row: Sequence[float]) -> float:
+def _within(row: Sequence[float], spread: Spread) -> float:
     """Half the width of a median's interval over the rounds of one process."""
-    return MEDIAN_COST * student(len(row) - 1) * _error(row) if len(row) > 1 else 0.0
+    own, known = len(row) - 1, min(MODERATION, spread.freedom)
+    if not own + known:
+        return 0.0
+    variance = (_squares(row) + known * spread.rounds**2) / (own + known)
+    return MEDIAN_COST * student(own + known) * math.sqrt(variance / len(row))
 
 
-def relative_width(row: Sequence[float]) -> float:
+def relative_width(row: Sequence[float], spread: Spread) -> float:
     """Half the interval within one process over the value: what more rounds can narrow."""
     logs = [math.log(v) for v in row if v > 0]
-    return math.expm1(_within(logs)) if len(logs) > 1 else math.inf
+    return math.expm1(_within(logs, spread)) if len(logs) > 1 else math.inf
 
 
 def paired(

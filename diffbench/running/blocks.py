@@ -136,7 +136,8 @@ class BlockRun:
         if (number + 1) * cell.round_s > self.profile.slow_s:
             return False
         times = [s.seconds / s.loops for s in cell.samples if s.kind == "run"]
-        return number < self.profile.rounds or relative_width(times) > self.profile.width
+        width = relative_width(times, self.ledger.spread)
+        return number < self.profile.rounds or width > self.profile.width
 
     def _round(self, cell: Cell, number: int) -> Job:
         def done(reply: Reply) -> None:

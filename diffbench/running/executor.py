@@ -85,10 +85,10 @@ class Executor:
             self._note("sizes of the instances")
             plan = blocks(self._described(points), self.profile, asked)
             self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
-            self._studies(studies)
             for generation in range(self.ledger.context.request.generations):
                 for block in plan:
                     self._block(block, generation)
+                    self._studies(studies)  # after the first block: cells show soonest
                 self.fleet.kill_all()
         finally:
             self.fleet.kill_all()
@@ -146,6 +146,8 @@ class Executor:
         self.ledger.measure_spread()
 
     def _studies(self, names: Iterable[str]) -> None:
+        if self.over():
+            return
         known = self.ledger.store.meta()
         wanted = [name for name in names if f"study {name}" not in known]
         if wanted:

@@ -7,7 +7,7 @@ from typing import final
 
 import msgspec
 
-from diffbench.measure.intervals import Spread, between_processes
+from diffbench.measure.intervals import Spread, calibrated
 from diffbench.records.record import Record, Sample
 from diffbench.records.store import Store
 from diffbench.running.cells import Cell, Context, Key
@@ -26,7 +26,7 @@ class Ledger:
     context: Context
     store: Store
     records: dict[Key, Record] = field(default_factory=dict)
-    spread: Spread = field(default_factory=lambda: between_processes(()))
+    spread: Spread = field(default_factory=lambda: calibrated(()))
     _samples: dict[Key, list[Sample]] = field(default_factory=dict)
     _too_large: dict[tuple[str, str, str], str] = field(default_factory=dict)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from typing import Any
 
-from diffbench.measure.intervals import Interval, Spread, between_processes, interval, paired
+from diffbench.measure.intervals import Interval, Spread, calibrated, interval, paired
 from diffbench.records.record import Sample
 
 __all__ = ["OVERHEAD_CALLS", "aa_spread", "joined", "times"]
@@ -40,12 +38,12 @@ def aa_spread(cells: Iterable[tuple[Any, Sequence[Sample]]]) -> Spread:
     ``cells`` pairs what names a group (instance, operator, ...) with the samples of one of its
     cells: every cell of a group has a worker process of its own.
     """
-    groups: dict[Any, list[float]] = {}
+    groups: dict[Any, list[list[float]]] = {}
     for group, samples in cells:
         primal = _by_generation(_per_call(samples, "numpy_primal"))
         for generation, row in primal.items():
-            groups.setdefault((group, generation), []).append(median(row))
-    return between_processes(groups.values())
+            groups.setdefault((group, generation), []).append(row)
+    return calibrated(groups.values())
 
 
 def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None) -> dict[str, Any]:
@@ -54,7 +52,6 @@ def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None)
     found = interval(_by_generation(run), spread)
     if found is None:
         return {}
-    both = Spread(spread.sigma * math.sqrt(2), spread.pairs)  # each side has its own layout
     facts = {
         **_fields("run_s", found),
         "samples": len(run),
@@ -63,7 +60,7 @@ def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None)
         "generation": len(_by_generation(run)),
     }
     for name, kind in (("ratio_own_primal", "own_primal"), ("ratio_numpy_primal", "numpy_primal")):
-        ratio = interval(paired(run, _per_call(samples, kind)), both)
+        ratio = interval(paired(run, _per_call(samples, kind)), spread.of_ratios())
         if ratio is not None:
             facts |= _fields(name, ratio)
     return {**facts, "warnings": "; ".join(_warnings(found, len(run), empty_call_s))}
