@@ -119,7 +119,7 @@ FAMILY = Family(
         "batch": Parameter(8, "examples in the loss", minimum=1),
     },
     sizes={
-        "quick": "width=1|4,layers=2,batch=8",
+        "quick": "width=1|2,layers=2,batch=8",
         "standard": "width=1|4|16|32,layers=2,batch=8",
         "full": "width=1|4|16|32|64|100,layers=1|3,batch=8",
     },
