@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +128,9 @@ def _summary(made: Run, command: str) -> None:
         click.echo(f"refused plugin {name}: {reason}", err=True)
     records = made.records
     for title in ("status", "verdict"):
-        counts = records.loc[records[title].fillna("") != "", title].value_counts()
-        click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+        counts = Counter(name for name in records[title].fillna("") if name)
+        ranked = sorted(counts.items(), key=lambda row: (-row[1], row[0]))  # ties by name
+        click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
     left = made.plan.get("cells", len(records)) - len(records)
     if left > 0:
         click.echo(f"{left} cells are left; go on with:\n  {command}")

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small_runs import BROKEN, FAKES, use_profile, without_report
 
 import diffbench
 from diffbench.cli import main
@@ -21,7 +22,6 @@ from diffbench.progress import Plain, left
 from diffbench.records.store import FILE, Store
 from diffbench.registry import Registry
 from diffbench.running.executor import Progress
-from runs import BROKEN, FAKES, use_profile, without_report
 
 MAIN = [sys.executable, "-c", "from diffbench.cli import main; main()"]
 SMALL = ["--problems", "lecture[n=2]", "--methods", "manual,zero", "--operators", "gradient"]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from small_runs import BROKEN, FAKES, use_profile, without_report
 
 import diffbench
 from diffbench.running import plan
 from diffbench.running.executor import Progress
 from diffbench.running.plan import Block, Request, blocks, command, planned
-from runs import BROKEN, FAKES, use_profile, without_report
 
 # method: status, verdict, a piece of the reason (of the status, else of the verdict)
 EXPECTED = {

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_runs import use_profile, without_report
 
 import diffbench
 from diffbench.errors import DiffbenchError, RunError
 from diffbench.running.executor import Progress
-from runs import use_profile, without_report
 
 ASKED = {
     "problems": "lecture[n=2|4|8]",

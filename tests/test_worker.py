@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from small_runs import FAKES
 
 from diffbench.running import platform
 from diffbench.running.process import Worker
-from runs import FAKES
 
 MEMORY = 2**31
 CUBES = {"family": "cubes", "params": {"n": 2}, "name": "cubes[n=2]", "seed": 0}
