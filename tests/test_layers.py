@@ -54,7 +54,7 @@ PLUGINS = {
 # The rule table names ball and sympy functions in two of its columns; they load when first used.
 AD_AT_IMPORT = {"numpy"}
 AD_LAZILY = {"numpy", "scipy", "sympy", "flint"}
-AD_COMPILES = {"diffbench.ad.compile": {"llvmlite"}}
+AD_COMPILES = {"diffbench.ad.native.machine": {"llvmlite"}}
 RENDERER = "diffbench.reports.build"  # lays pages out and names none: the way from api to HTML
 FUNCTION_LINES = 50
 FILE_LINES = 400

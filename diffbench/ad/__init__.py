@@ -6,6 +6,7 @@
 array([5.5       , 1.71633781])
 """
 
+from diffbench.ad.compile import Compiled, compile, source
 from diffbench.ad.errors import ADError, NamespaceError, TracedArrayError, Undecided
 from diffbench.ad.graph import Graph, Traced
 from diffbench.ad.operators import (
@@ -22,11 +23,13 @@ from diffbench.ad.operators import (
 
 __all__ = [
     "ADError",
+    "Compiled",
     "Graph",
     "NamespaceError",
     "Traced",
     "TracedArrayError",
     "Undecided",
+    "compile",
     "derivative_graph",
     "grad",
     "gradient_of",
@@ -34,6 +37,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "source",
     "trace",
     "vjp",
 ]

@@ -173,7 +173,7 @@ class Traced:
     __hash__ = None  # type: ignore[assignment]  # == is elementwise, as for numpy arrays
 
     def __bool__(self) -> bool:
-        outcome = bool(plain(self.value))
+        outcome = bool(self.value)  # a traced value notes the branch at its own level too
         self.trace.guard(self, outcome)
         return outcome
 
