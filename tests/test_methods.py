@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ FAMILIES = PLUGINS.instances(
     "mlp[width=1,layers=2,batch=2],rosenbrock[n=4],speelpenning[n=4]"
 )
 METHODS = PLUGINS.methods("all")
+FILES = len(list((Path(__file__).parents[1] / "methods").glob("[!_]*.py")))
 # claim or scheme -> order of the operator -> error beside the largest entry
 EXACT = (1e-14, 1e-13, 1e-12)
 TOLERANCE = {"exact": EXACT, "forward": (0.0, 1e-6, 1e-3), "central": (0.0, 1e-8, 1e-5)}
@@ -70,9 +72,11 @@ def loop(x: Any, xp: Any) -> Any:
 # --- what is there --------------------------------------------------------------------------------
 
 
-def test_the_twelve_variants_are_there() -> None:
+def test_the_variants_are_there() -> None:
     assert [variant_name(m) for m in METHODS] == [
         "autograd",
+        "compiled_forward",
+        "compiled_reverse",
         "complex_step",
         "finite_difference[scheme=forward]",
         "finite_difference[scheme=central]",
@@ -93,7 +97,7 @@ def test_the_twelve_variants_are_there() -> None:
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from diffbench.registry import discover; found = discover(kinds=('methods',));"
-        "assert len(found.method_types) == 9, found.broken;"
+        f"assert len(found.method_types) == {FILES}, found.broken;"
         "heavy = {'jax', 'sympy', 'autograd', 'scipy', 'pandas'} & set(sys.modules);"
         "assert not heavy, heavy"
     )

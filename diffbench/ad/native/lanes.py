@@ -139,18 +139,18 @@ def _remainder(code: Code, a: Value, b: Value) -> Value:
 
 
 def _power(code: Code, a: Value, b: Value) -> Value:
-    """Small whole exponents by products, as exact as the function; others by C."""
-    short = {2.0: 2, 1.0: 1}.get(_constant(b))
-    if short == 1:
-        return a
-    if short == 2:
-        return code.instruction("fmul", a, a)
-    if _constant(b) == 0.5:
-        return code.select(
-            code.compare("oeq", a, code.number(-math.inf)),
-            code.number(math.inf),
-            code.instruction("fadd", code.intrinsic("llvm.sqrt", a), code.number(0.0)),
-        )
+    """Small whole exponents by products, each rounded; others by C."""
+    exponent = _constant(b)
+    if abs(exponent) in POWERS:
+        square = code.instruction("fmul", a, a)
+        product = {
+            1.0: a,
+            2.0: square,
+            3.0: code.instruction("fmul", square, a),
+            4.0: code.instruction("fmul", square, square),
+        }[abs(exponent)]
+        one = code.number(1.0)
+        return product if exponent > 0 else code.instruction("fdiv", one, product)
     return code.call(c_address("pow"), a, b)
 
 
@@ -162,6 +162,7 @@ def _constant(a: Value) -> float:
     return float(struct.unpack(">d", bytes.fromhex(a.text[2:]))[0])
 
 
+POWERS = (1.0, 2.0, 3.0, 4.0)
 ROWS: dict[str, Lane] = {
     "add": _op("fadd"),
     "subtract": _op("fsub"),

@@ -94,6 +94,9 @@ def _scatter(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> N
 
 def _contract(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> Node:
     """A product by broadcasting where nothing is summed or all is; else left to ``blas``."""
+    found = _by_diagonal(b, args, params, shape)
+    if found is not None:
+        return found
     a, c, out = params
     summed = "".join(s for s in a if s in c and s not in out)
     letters = out + summed
@@ -110,6 +113,45 @@ def _contract(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> 
         if summed
         else product
     )
+
+
+def _by_diagonal(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> Node | None:
+    """A product with a diagonal matrix: the other factor's rows, each times one number."""
+    a, c, out = params
+    for (left, mine), (right, theirs) in (
+        ((args[0], a), (args[1], c)),
+        ((args[1], c), (args[0], a)),
+    ):
+        summed = [s for s in mine if s in theirs and s not in out]
+        kept = [s for s in mine if s not in theirs and s in out]
+        if len(mine) != 2 or len(summed) != 1 or len(kept) != 1:
+            continue
+        entries = diagonal(b, left)
+        if entries is not None:
+            rows = _spread(b, right, theirs.replace(summed[0], kept[0]), out, shape)
+            return b.entrywise("multiply", (_spread(b, entries, kept[0], out, shape), rows), shape)
+    return None
+
+
+def diagonal(b: Builder, a: Node) -> Node | None:
+    """The diagonal of a matrix that is zero elsewhere by its making, None for any other.
+
+    What a seed's zeros are multiplied with does not matter: a zero direction stays zero.
+    """
+    if a.index in b.eyes:
+        return b.number(1.0, a.shape[:1])
+    if a.op in ("multiply", "divide", "negative", "masked") and len(a.shape) == 2:
+        zeros = a.args if a.op == "multiply" else a.args[1:] if a.op == "masked" else a.args[:1]
+        if any(x.shape == a.shape and diagonal(b, x) is not None for x in zeros):
+            parts = (diagonal(b, x) or _down(b, x, a.shape) for x in a.args)
+            return b.entrywise(a.op, tuple(parts), a.shape[:1])
+    return None
+
+
+def _down(b: Builder, x: Node, shape: Shape) -> Node:
+    """The diagonal of what is read as a square matrix."""
+    both = views.Axis(0, ((0, 1),))
+    return b.view(b.broadcast(x, shape), (both, both), shape[:1])
 
 
 def _product(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> Node:

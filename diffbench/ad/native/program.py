@@ -77,6 +77,12 @@ def _plain(place: View) -> bool:
     return all(step == 1 for _, step in terms) and sources == sorted(sources)
 
 
+def _is_unit(value: Any) -> bool:
+    if value.ndim != 2 or value.shape[0] != value.shape[1]:
+        return False
+    return bool((np.diagonal(value) == 1.0).all()) and np.count_nonzero(value) == value.shape[0]
+
+
 def _number(value: float) -> bytes:
     return struct.pack("d", value)  # tells -0.0 from 0.0, and a NaN equals itself
 
@@ -88,6 +94,7 @@ class Builder:
 
     table: dict[Any, Node] = field(default_factory=dict)
     arrays: list[Any] = field(default_factory=list)  # static arrays, by the parameter of their node
+    eyes: set[int] = field(default_factory=set)  # static arrays that are unit matrices
     count: int = 0
 
     # --- leaves ------------------------------------------------------------------------------
@@ -118,7 +125,7 @@ class Builder:
         value = np.ascontiguousarray(value)
         if value.size > LARGE:
             self.arrays.append(value)
-            return self.node("array", (), (len(self.arrays) - 1,), value.shape, _stored(value))
+            return self._static(value)
         if value.size and (value == value.flat[0]).all() and value.dtype.kind in "fiu":
             first = float(value.flat[0])
             if first != 0.0 or not np.signbit(value.astype(float)).any():
@@ -126,9 +133,15 @@ class Builder:
         key = ("array", value.shape, value.dtype.str, value.tobytes())
         if key not in self.table:
             self.arrays.append(value.copy() if value.base is not None else value)
-            place = (len(self.arrays) - 1,)
-            self.table[key] = self.node("array", (), place, value.shape, _stored(value))
+            self.table[key] = self._static(value)
         return self.table[key]
+
+    def _static(self, value: Any) -> Node:
+        """The node of the last static array."""
+        made = self.node("array", (), (len(self.arrays) - 1,), value.shape, _stored(value))
+        if _is_unit(value):
+            self.eyes.add(made.index)
+        return made
 
     def in_memory(self, a: Node) -> Node:
         """A number in every entry as an array that has an address."""
