@@ -12,6 +12,8 @@ import pytest
 
 from diffbench import ad
 from diffbench.ad.compile import PROGRAMS
+from diffbench.ad.namespace import FLOATS
+from diffbench.ad.rules import RULES, Rule
 from diffbench.measure.accuracy import judge
 from diffbench.measure.reference import certify
 from diffbench.problem import Instance
@@ -321,3 +323,30 @@ def test_its_memory_is_at_most_what_jax_plans(instance: Instance) -> None:
     plan = lowered.compile().memory_analysis()
     theirs = plan.temp_size_in_bytes + plan.output_size_in_bytes
     assert ad.compile(instance.f, instance.x, operator, instance.constants).nbytes <= theirs
+
+
+# --- every row of the table ------------------------------------------------------------------
+
+ROWS = [rule for rule in RULES.values() if rule.domain]
+
+
+@pytest.mark.parametrize("rule", ROWS, ids=lambda r: r.name)
+def test_every_row_compiles_to_second_order(rule: Rule) -> None:
+    """Wide loops and the single entries after them, on the row's own domain."""
+    rng = np.random.default_rng(3)
+    count = len(rule.domain)
+    x = np.concatenate([rng.uniform(*ends, 11) for ends in rule.domain])
+
+    def f(x: Any, xp: Any) -> Any:
+        return xp.sum(getattr(xp, rule.name)(*(x[11 * i : 11 * i + 11] for i in range(count))))
+
+    v = np.linspace(0.5, 1.5, x.size)
+    pairs = {
+        "value": np.asarray(f(x, FLOATS.plain)),
+        "gradient": ad.grad(f)(x),
+        "hvp": ad.hvp(f, x, v),
+    }
+    for operator, right in pairs.items():
+        seeds = (v,) if operator == "hvp" else ()
+        found = ad.compile(f, x, operator)(x, *seeds)
+        np.testing.assert_allclose(found, right, rtol=1e-13, atol=1e-14 * np.max(abs(right)))

@@ -190,16 +190,16 @@ def _tanh(v: _Lanes, x: Value) -> Value:
     t = _exp(v, v.mul(v(-2.0), size))
     far = v.sub(v(1.0), v.div(v.mul(v(2.0), t), v.add(v(1.0), t)))
     far = v.code.intrinsic("llvm.copysign", far, x)
-    return v.when("olt", size, v(0.5), near, far)
+    return v.when("olt", size, v(0.8), near, far)
 
 
 def _cosh(v: _Lanes, x: Value) -> Value:
-    """(t + 1/t) / 2 with t = exp(|x|), halved before it can overflow."""
+    """(t + 1/t) / 2 with t = exp(|x|); near its end (e/2) exp(|x| - 1), which overflows later."""
     size = v.abs(x)
     t = v.mul(v(0.5), _exp(v, size))
     y = v.add(t, v.div(v(0.25), t))
-    late = _exp(v, v.mul(v(0.5), size))
-    return v.when("ogt", size, v(709.0), v.mul(v.mul(v(0.5), late), late), y)
+    late = v.mul(_exp(v, v.sub(size, v(1.0))), v(0.5 * math.e))
+    return v.when("ogt", size, v(709.0), late, y)
 
 
 FUNCTIONS: dict[str, Callable[[_Lanes, Value], Value]] = {
