@@ -211,6 +211,24 @@ def test_threads_may_share_it() -> None:
     assert not wrong
 
 
+def test_threads_may_share_a_program_that_calls_numpy() -> None:
+    solution = ad.compile(solves, X)
+    right = ad.grad(solves)
+    wrong: list[int] = []
+
+    def work(scale: float) -> None:
+        x = scale * X
+        expected = right(x)
+        wrong.extend(1 for _ in range(200) if not close(solution(x) / 8, expected / 8))
+
+    threads = [threading.Thread(target=work, args=(s,)) for s in (1.0, 1.5, 2.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [

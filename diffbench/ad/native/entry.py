@@ -140,6 +140,8 @@ def _module(
     for watch in held.watches:
         _unchanged(lines, watch) if isinstance(watch, Content) else _watched(lines, watch)
     data += [at_address(a.ctypes.data) for a in held.arrays.values()]
+    if written.interrupted:  # another thread may be inside, with the workspace half filled
+        lines.need(lines.at(at_address(written.space[-1:].ctypes.data), 0, "i64"), 0, "i64")
     made = _new_array(lines, shape)
     body = "\n".join(lines.lines)
     return "\n".join(
@@ -221,19 +223,22 @@ def _new_array(lines: _Lines, shape: tuple[int, ...]) -> str:
 def _runs(written: Written, data: list[str]) -> list[str]:
     """The parts one after another, each only if the one before went well."""
     given = ", ".join(f"ptr {d}" for d in (at_address(written.space.ctypes.data), "%data", *data))
-    lines = []
+    busy = at_address(written.space[-1:].ctypes.data)
+    mark = [[f"  store i64 {now}, ptr {busy}"] if written.interrupted else [] for now in (0, 1)]
+    lines = [*mark[1]]
     for i, name in enumerate(written.names):
         lines += [
             f"  %r{i} = call i32 @{name}({given})",
             f"  %g{i} = icmp eq i32 %r{i}, 0",
             f"  br i1 %g{i}, label %after{i}, label %bad{i}",
             f"bad{i}:",
+            *mark[0],
             f"  call void {at_address(api_address('Py_DecRef'))}(ptr %made)",
             f"  %o{i} = icmp eq i32 %r{i}, {OTHER_PATH}",
             f"  br i1 %o{i}, label %slow, label %raised",
             f"after{i}:",
         ]
-    return lines
+    return lines + mark[0]
 
 
 def _ways_out(slow: Callable[..., Any]) -> list[str]:

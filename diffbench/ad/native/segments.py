@@ -38,6 +38,7 @@ class Written(NamedTuple):
     space: Any
     alive: list[Any]
     bytes: int
+    interrupted: bool  # it calls numpy, which may let another thread run
 
 
 def written(program: Program, arrays: list[Any]) -> Written:
@@ -68,7 +69,14 @@ class _Writer:
         names = [f"part{i}" for i in range(len(parts))]
         out = self.program.output.size * ITEM[self.program.output.kind]
         return Written(
-            texts, declared, names, self.signature, self.space, self.alive, self.layout.space + out
+            texts,
+            declared,
+            names,
+            self.signature,
+            self.space,
+            self.alive,
+            self.layout.space + out,
+            any(node.op == "python" for node in self.layout.tasks),
         )
 
     def _parts(self) -> list[list[Node]]:
