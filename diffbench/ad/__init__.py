@@ -6,7 +6,13 @@
 array([5.5       , 1.71633781])
 """
 
-from diffbench.ad.errors import ADError, NamespaceError, TracedArrayError, Undecided
+from diffbench.ad.errors import (
+    ADError,
+    NamespaceError,
+    PathChanged,
+    TracedArrayError,
+    Undecided,
+)
 from diffbench.ad.graph import Graph, Traced
 from diffbench.ad.operators import (
     derivative_graph,
@@ -19,11 +25,21 @@ from diffbench.ad.operators import (
     trace,
     vjp,
 )
+from diffbench.ad.sparse import (
+    SparsePlan,
+    hessian_sparsity,
+    sparse_hessian,
+    sparse_jacobian,
+    sparse_plan,
+    sparsity,
+)
 
 __all__ = [
     "ADError",
     "Graph",
     "NamespaceError",
+    "PathChanged",
+    "SparsePlan",
     "Traced",
     "TracedArrayError",
     "Undecided",
@@ -31,9 +47,14 @@ __all__ = [
     "grad",
     "gradient_of",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "jacobian",
     "jvp",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparse_plan",
+    "sparsity",
     "trace",
     "vjp",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ADError", "NamespaceError", "TracedArrayError", "Undecided"]
+__all__ = ["ADError", "NamespaceError", "PathChanged", "TracedArrayError", "Undecided"]
 
 
 class ADError(ValueError):
@@ -19,3 +19,7 @@ class TracedArrayError(TypeError, ADError):
 
 class Undecided(ADError):
     """A comparison that balls of this precision cannot decide; more bits will tell."""
+
+
+class PathChanged(ADError):
+    """A plan was made along another path of branches than the program takes at this point."""
