@@ -21,7 +21,7 @@ from diffbench.registry import discover
 
 PLUGINS = discover(kinds=("methods", "problems"))
 FAMILIES = PLUGINS.instances(
-    "affine_tanh[n=4,m=3],chebyshev[m=5],helmholtz[n=2],lecture[n=4],logistic[depth=4],"
+    "affine_tanh[n=4,m=3],bratu[n=4],chebyshev[m=5],helmholtz[n=2],lecture[n=4],logistic[depth=4],"
     "mlp[width=1,layers=2,batch=2],rosenbrock[n=4],speelpenning[n=4]"
 )
 METHODS = PLUGINS.methods("all")
@@ -70,7 +70,7 @@ def loop(x: Any, xp: Any) -> Any:
 # --- what is there --------------------------------------------------------------------------------
 
 
-def test_the_twelve_variants_are_there() -> None:
+def test_the_fourteen_variants_are_there() -> None:
     assert [variant_name(m) for m in METHODS] == [
         "autograd",
         "complex_step",
@@ -81,6 +81,8 @@ def test_the_twelve_variants_are_there() -> None:
         "jax[mode=forward]",
         "manual",
         "reverse",
+        "sparse_forward",
+        "sparse_reverse",
         "symbolic[cse=no]",
         "symbolic[cse=yes]",
         "zero",
@@ -93,7 +95,7 @@ def test_the_twelve_variants_are_there() -> None:
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from diffbench.registry import discover; found = discover(kinds=('methods',));"
-        "assert len(found.method_types) == 9, found.broken;"
+        "assert len(found.method_types) == 11, found.broken;"
         "heavy = {'jax', 'sympy', 'autograd', 'scipy', 'pandas'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
@@ -173,6 +175,9 @@ def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
 @pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
 def test_a_hessian_that_fits_in_no_memory_is_refused(with_method: Method) -> None:
     large = one("rosenbrock[n=1000000]")
+    if "hessian" in getattr(with_method, "sparse", ()):
+        assert why_not(with_method, large, "hessian") is None
+        large = replace(large, sparse=frozenset())
     reason = why_not(with_method, large, "hessian")
     assert reason is not None
     assert "1e+12 entries" in reason or "second imaginary unit" in reason

@@ -10,6 +10,7 @@ from diffbench.ad.errors import (
     ADError,
     NamespaceError,
     PathChanged,
+    TooDense,
     TracedArrayError,
     Undecided,
 )
@@ -26,6 +27,7 @@ from diffbench.ad.operators import (
     vjp,
 )
 from diffbench.ad.sparse import (
+    SparseDerivative,
     SparsePlan,
     hessian_sparsity,
     sparse_hessian,
@@ -39,7 +41,9 @@ __all__ = [
     "Graph",
     "NamespaceError",
     "PathChanged",
+    "SparseDerivative",
     "SparsePlan",
+    "TooDense",
     "Traced",
     "TracedArrayError",
     "Undecided",

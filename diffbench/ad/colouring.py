@@ -48,15 +48,13 @@ def star_colours(pattern: Any) -> Colours:
 
     Neighbours differ in colour, and every path of four vertices has three colours: each entry
     (i, j) then stands alone either in row i among the columns of j's colour, or the other way
-    round. A full band of half-width b takes 2b + 1 colours, which is the least (Coleman and
-    More, 1984); all others are coloured greedily.
+    round. Where a row fills the whole band of half-width b, 2b + 1 colours are taken by residues,
+    the least for a full band (Coleman and More, 1984); all others are coloured greedily.
     """
     entries = pattern.tocoo()
-    half = int(np.max(np.abs(entries.col - entries.row), initial=0))
-    if 2 * pattern.nnz >= pattern.shape[0] * (2 * half + 1):
-        found = _residues(pattern, 2 * half + 1)
-        if found is not None:
-            return found
+    band = 2 * int(np.max(np.abs(entries.col - entries.row), initial=0)) + 1
+    if np.max(np.diff(pattern.indptr), initial=0) == band:
+        return np.where(np.diff(pattern.indptr) > 0, np.arange(pattern.shape[0]) % band, -1)
     return _best(_star, pattern, 2)
 
 

@@ -68,7 +68,7 @@ def _chunk(size: int) -> int:
 # --- sweeps ---------------------------------------------------------------------------------------
 
 
-def pushed(graph: Graph, directions: Array, dead: list[list[int]]) -> Array:
+def pushed(graph: Graph, directions: Array, dead: list[list[int]]) -> Any:
     """The tangents of the output of a recorded trace along k directions, ``(k, m)``."""
     COUNTERS.directions += len(directions)
     xp = graph.xp if graph.nested else graph.backend.plain
@@ -84,14 +84,14 @@ def pushed(graph: Graph, directions: Array, dead: list[list[int]]) -> Array:
             tangents[i] = rule.kind.push(xp, rule, ours, y, args, graph.params[i])
         for j in dead[i]:
             tangents[j] = None
-    answer: Array = np.reshape(tangents[graph.output or 0], (len(directions), -1))
-    return answer
+    return xp.reshape(tangents[graph.output or 0], (len(directions), -1))
 
 
-def pulled(graph: Graph, adjoints: Array) -> Array:
+def pulled(graph: Graph, adjoints: Array) -> Any:
     """The adjoints of the input for k adjoints of the output, ``(k, n)``: k sweeps."""
     shape = shape_of(graph.values[graph.output or 0])
-    return np.stack([reverse.sweep(graph, w.reshape(shape)) for w in adjoints])
+    xp = graph.xp if graph.nested else graph.backend.plain
+    return xp.stack([reverse.sweep(graph, w.reshape(shape)) for w in adjoints])
 
 
 # --- recovery -------------------------------------------------------------------------------------

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ADError", "NamespaceError", "PathChanged", "TracedArrayError", "Undecided"]
+__all__ = [
+    "ADError",
+    "NamespaceError",
+    "PathChanged",
+    "TooDense",
+    "TracedArrayError",
+    "Undecided",
+]
 
 
 class ADError(ValueError):
@@ -23,3 +30,7 @@ class Undecided(ADError):
 
 class PathChanged(ADError):
     """A plan was made along another path of branches than the program takes at this point."""
+
+
+class TooDense(ADError):
+    """A pattern with more entries than are kept: no sparse derivative is to be had."""

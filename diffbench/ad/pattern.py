@@ -81,7 +81,7 @@ class Node(NamedTuple):
 def propagated(graph: Graph, truths: Truths) -> Any:
     """The pattern of the output of a trace, one row an entry; None where it has none.
 
-    Raises ADError where one of the patterns would not fit in memory.
+    Raises TooDense where one of the patterns would not fit in memory.
     """
     from scipy import sparse
 

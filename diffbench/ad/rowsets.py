@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbench.ad.errors import ADError
+from diffbench.ad.errors import TooDense
 
 __all__ = ["fits", "flat", "kept", "lengths", "merged", "reduced", "spread", "taken", "union"]
 
@@ -25,9 +25,9 @@ def flat(shape: Shape) -> Any:
 
 
 def fits(nonzeros: float) -> None:
-    """Raise ADError where a pattern of so many nonzeros would not fit in memory."""
+    """Raise TooDense where a pattern of so many nonzeros would not fit in memory."""
     if nonzeros > MOST_NONZEROS:
-        raise ADError(
+        raise TooDense(
             f"the sparsity pattern has up to {nonzeros:.1e} nonzeros on its way, at most "
             f"{MOST_NONZEROS:.1e} are kept: this derivative is too dense for a sparse method"
         )

@@ -23,15 +23,17 @@ from numpy.typing import NDArray
 
 from diffbench.ad import reverse
 from diffbench.ad.colouring import column_colours, count, row_colours, star_colours
-from diffbench.ad.compressed import Seeds, places, pulled, pushed, star_places
+from diffbench.ad.compressed import Seeds, places, star_places
 from diffbench.ad.errors import ADError, PathChanged
-from diffbench.ad.graph import Graph, Traced, opened, shape_of
+from diffbench.ad.graph import Graph, opened, shape_of
 from diffbench.ad.namespace import FLOATS
-from diffbench.ad.operators import gradient_of, point
+from diffbench.ad.operators import gradient_of
 from diffbench.ad.path import Path
 from diffbench.ad.pattern import Truths, last_uses, propagated
+from diffbench.ad.plans import SparsePlan, numbers
 
 __all__ = [
+    "SparseDerivative",
     "SparsePlan",
     "hessian_sparsity",
     "sparse_hessian",
@@ -40,7 +42,6 @@ __all__ = [
     "sparsity",
 ]
 
-Array = NDArray[np.float64]
 Function = Callable[..., Any]
 MODES = ("auto", "forward", "reverse")
 KEPT_BYTES = 2**25 - 2**16  # just below the largest block by which glibc adapts
@@ -50,24 +51,15 @@ def sparsity(f: Function, x: Any, *constants: Any) -> Any:
     """The pattern of the Jacobian: a boolean ``scipy.sparse`` CSR array of shape ``(m, n)``.
 
     It holds every entry that can differ from 0 at any point that takes the same path through f
-    as x does; ``(1, n)`` for y of shape ``()``. Raises ADError where it is too dense to be kept.
+    as x does; ``(1, n)`` for y of shape ``()``. Raises TooDense where it has too many to be kept.
     """
     with opened() as level:
-        return _pattern(*reverse.record(f, _numbers(x, constants), constants, FLOATS, level))[0]
+        return _pattern(*reverse.record(f, numbers(x, constants), constants, FLOATS, level))[0]
 
 
 def hessian_sparsity(f: Function, x: Any, *constants: Any) -> Any:
     """The symmetric pattern of the Hessian, ``(n, n)``: that of the traced gradient program."""
     return _symmetric(sparsity(gradient_of(f), x, *constants))
-
-
-def _numbers(x: Any, constants: tuple[Any, ...]) -> Array:
-    if any(type(a) is Traced for a in (x, *constants)):
-        raise ADError(
-            "a sparse derivative is of numbers, it got a traced array; inside another derivative "
-            "use ad.jacobian or ad.hessian"
-        )
-    return np.asarray(point(x), dtype=np.float64)
 
 
 def _pattern(graph: Graph, y: Any) -> tuple[Any, Path]:
@@ -91,61 +83,6 @@ def _symmetric(pattern: Any) -> Any:
 # --- plans ----------------------------------------------------------------------------------------
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SparsePlan:
-    """A pattern with its colouring: ``plan(x, *constants)`` only sweeps and fills.
-
-    ``f`` is the function whose Jacobian is filled (of a Hessian: the gradient), ``mode`` is
-    forward or reverse, ``pattern`` a boolean CSR array ``(m, n)``, ``colours`` one number a
-    column (forward) or row (reverse), -1 where nothing is asked, and ``count`` tells how many
-    there are: the directions or sweeps of one call. The answer is a float64 CSR array whose
-    index arrays are the plan's own and read-only: copy it before you change its pattern.
-
-    The pattern holds for the path that f took when the plan was made; a call that takes another
-    one raises PathChanged and answers nothing.
-    """
-
-    f: Function
-    mode: str
-    pattern: Any
-    colours: NDArray[np.int64]
-    path: Path
-    seeds: Seeds
-    places: NDArray[np.intp]  # of each nonzero in the compressed derivative
-    dead: list[list[int]]  # by node: whose tangents no later node needs
-
-    def __call__(self, x: Any, *constants: Any) -> Any:
-        """The derivative at x, float64 CSR ``(m, n)``; raises PathChanged."""
-        from scipy import sparse
-
-        x = _numbers(x, constants)
-        with opened() as level:
-            graph, _ = reverse.record(self.f, x, constants, FLOATS, level)
-            left = self.path.left_by(graph)
-            if left:
-                raise PathChanged(
-                    f"the program takes another path at this x: {left}; make a new ad.sparse_plan "
-                    "there, or use ad.sparse_jacobian or ad.sparse_hessian, which do so themselves"
-                )
-            data = np.take(self._compressed(graph), self.places, mode="clip")
-        parts = (data, self.pattern.indices, self.pattern.indptr)
-        return sparse.csr_array(parts, shape=self.pattern.shape)
-
-    @property
-    def count(self) -> int:
-        """Directions or sweeps of one call."""
-        return len(self.seeds)
-
-    def _compressed(self, graph: Graph) -> Array:
-        """The derivative along each seed, ``(k, m)`` or ``(k, n)``."""
-        if self.mode == "forward":
-            parts = [pushed(graph, s, self.dead) for s in self.seeds]
-        else:
-            parts = [pulled(graph, s) for s in self.seeds]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0)
-
-
 def sparse_plan(
     f: Function, x: Any, *constants: Any, operator: str = "jacobian", mode: str = "auto"
 ) -> SparsePlan:
@@ -153,7 +90,7 @@ def sparse_plan(
 
     ``mode`` forward takes a direction for each colour of the columns, reverse a sweep for each
     colour of the rows, auto whichever are fewer; a Hessian takes a direction for each colour of
-    a star colouring, forward over one reverse sweep. Raises ADError.
+    a star colouring, forward over one reverse sweep. Raises TooDense, and ADError for other names.
     """
     if operator not in ("jacobian", "hessian") or mode not in MODES:
         raise ADError(
@@ -163,7 +100,7 @@ def sparse_plan(
     second = operator == "hessian"
     program = gradient_of(f) if second else f
     with opened() as level:
-        graph, y = reverse.record(program, _numbers(x, constants), constants, FLOATS, level)
+        graph, y = reverse.record(program, numbers(x, constants), constants, FLOATS, level)
         pattern, path = _pattern(graph, y)
     if second:
         pattern, mode = _symmetric(pattern), "forward"
@@ -176,7 +113,8 @@ def sparse_plan(
         array.flags.writeable = False
     _keep_freed_memory()
     return SparsePlan(
-        f=program,
+        f=f,
+        operator=operator,
         mode=mode,
         pattern=pattern,
         colours=colours,
@@ -213,33 +151,43 @@ def _coloured(pattern: Any, mode: str) -> tuple[str, NDArray[np.int64]]:
     return first, colours
 
 
-# --- the two functions ----------------------------------------------------------------------------
+# --- derivatives that plan for themselves ---------------------------------------------------------
 
 
-def sparse_jacobian(f: Function, mode: str = "auto") -> Function:
-    """``sparse_jacobian(f)(x, *constants)``: float64 ``scipy.sparse`` CSR, ``(m, n)``.
+@final
+@dataclass(slots=True)
+class SparseDerivative:
+    """``derivative(x, *constants)``: float64 ``scipy.sparse`` CSR, by a plan that it keeps.
 
-    The first call makes a plan, later ones use it; where f takes another path, a new one is made.
+    The first call makes the plan; a call where f takes another path makes a new one.
     """
-    return _planned(f, "jacobian", mode)
 
-
-def sparse_hessian(f: Function) -> Function:
-    """``sparse_hessian(f)(x, *constants)``: float64 ``scipy.sparse`` CSR, ``(n, n)``, likewise."""
-    return _planned(f, "hessian", "auto")
-
-
-def _planned(f: Function, operator: str, mode: str) -> Function:
+    f: Function
+    operator: str
+    mode: str
     plan: SparsePlan | None = None
 
-    def call(x: Any, *constants: Any) -> Any:
-        nonlocal plan
-        if plan is not None:
-            try:
-                return plan(x, *constants)
-            except PathChanged:
-                plan = None
-        plan = sparse_plan(f, x, *constants, operator=operator, mode=mode)
-        return plan(x, *constants)
+    def planned(self, x: Any, *constants: Any) -> SparsePlan:
+        """A plan made at x, kept for the calls that follow."""
+        operator, mode = self.operator, self.mode
+        self.plan = sparse_plan(self.f, x, *constants, operator=operator, mode=mode)
+        return self.plan
 
-    return call
+    def __call__(self, x: Any, *constants: Any) -> Any:
+        """The derivative at x; raises TooDense where a plan has to be made and cannot."""
+        if self.plan is not None:
+            try:
+                return self.plan(x, *constants)
+            except PathChanged:
+                self.plan = None
+        return self.planned(x, *constants)(x, *constants)
+
+
+def sparse_jacobian(f: Function, mode: str = "auto") -> SparseDerivative:
+    """The Jacobian of f as a sparse array ``(m, n)``; ``mode`` as in :func:`sparse_plan`."""
+    return SparseDerivative(f, "jacobian", mode)
+
+
+def sparse_hessian(f: Function) -> SparseDerivative:
+    """The Hessian of f as a sparse array ``(n, n)``."""
+    return SparseDerivative(f, "hessian", "auto")
