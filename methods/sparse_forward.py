@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -49,6 +50,7 @@ class SparseForward:
 
     def build(self, instance: Instance, operator: str) -> Kernel:
         """Pattern and colours at another point; raises Unsupported where there are too many."""
+        importlib.import_module("scipy.sparse")  # with the value: no part of a cell's own time
         f = instance.f
         if operator == "value":
             return Kernel(lambda x, *constants: f(x, NUMPY, *constants), positional)

@@ -167,9 +167,8 @@ def _moved(node: Node) -> Any:
 
 def _scattered(node: Node) -> Any:
     key, shape = node.params
-    targets = np.asarray(flat(shape)[key])
-    sources = np.broadcast_to(flat(node.shapes[0]), targets.shape)
-    return merged(node.patterns[0], targets.reshape(-1), sources.reshape(-1), math.prod(shape))
+    targets = np.asarray(flat(shape)[key]).reshape(-1)
+    return merged(node.patterns[0], targets, np.arange(targets.size), math.prod(shape))
 
 
 def _accumulated(node: Node) -> Any:

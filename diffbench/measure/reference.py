@@ -285,7 +285,10 @@ def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
     for bits in PRECISIONS:
         try:
             hi, lo, radius = _midpoints(question.enclosed(bits))
-        except (ad.Undecided, ad.PathChanged) as error:
+        except ad.PathChanged:
+            reason = f"balls of {bits} bits take another branch than doubles: no pattern is known"
+            continue
+        except ad.Undecided as error:
             reason = f"a branch cannot be decided at {bits} bits: {error}"
             continue
         if not np.isfinite(hi).all():
