@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,15 @@ def test_stars_are_stars(dense: Any) -> None:
     colours = star_colours(pattern(symmetric))
     assert is_star(symmetric, colours)
     assert np.all((colours >= 0) == symmetric.any(axis=0))
+
+
+def test_every_graph_of_five_vertices_gets_a_star_colouring() -> None:
+    pairs = list(itertools.combinations(range(5), 2))
+    for edges in itertools.product([False, True], repeat=len(pairs)):
+        dense = np.eye(5, dtype=bool)
+        for (i, j), there in zip(pairs, edges, strict=True):
+            dense[i, j] = dense[j, i] = there
+        assert is_star(dense, star_colours(pattern(dense))), dense
 
 
 def band(n: int, half: int) -> Any:
