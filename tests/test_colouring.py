@@ -80,6 +80,17 @@ def test_bands_take_their_width(n: int, half: int) -> None:
         assert count(colour(full)) == 2 * half + 1
 
 
+def test_a_grid_is_coloured_by_residues_or_greedily() -> None:
+    """Five points on a k by k grid: the offsets 1 and k are apart modulo 5 for k = 12 and 13."""
+    for k, colours in ((12, 5), (13, 5), (10, 6)):
+        line = sparse.csr_array(band(k, 1))
+        one = sparse.eye_array(k, dtype=bool)
+        grid = (sparse.kron(line, one) + sparse.kron(one, line)).astype(bool).tocsr()
+        found = column_colours(grid)
+        assert columns_apart(grid.toarray(), found)
+        assert count(found) == colours
+
+
 def test_a_band_of_a_million_rows_is_quick() -> None:
     n = 1_000_000
     full = sparse.diags_array([1, 1, 1], offsets=[-1, 0, 1], shape=(n, n), dtype=bool).tocsr()

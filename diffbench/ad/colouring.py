@@ -21,6 +21,7 @@ __all__ = ["column_colours", "count", "row_colours", "star_colours"]
 
 Colours = NDArray[np.int64]
 MOST_MARKS = 2**28  # bytes of the table that checks residues
+MORE_PERIODS = 4  # that are tried
 
 
 def column_colours(pattern: Any) -> Colours:
@@ -28,14 +29,19 @@ def column_colours(pattern: Any) -> Colours:
 
     A pattern whose columns are apart modulo its fullest row (a band) is coloured by residues,
     which no colouring can beat; all others greedily, in the natural order and with full columns
-    first, whichever takes fewer.
+    first, or by residues of a slightly longer period (grids), whichever takes fewest.
     """
     fullest = int(np.max(np.diff(pattern.indptr), initial=0))
     used = np.bincount(pattern.indices, minlength=pattern.shape[1]) > 0
     if fullest == np.count_nonzero(used):  # one row holds them all
         return np.where(used, np.cumsum(used) - 1, -1)
-    found = _residues(pattern, fullest)
-    return _best(_greedy, pattern, fullest) if found is None else found
+    periods = range(fullest, fullest + MORE_PERIODS)
+    regular = next((c for p in periods if (c := _residues(pattern, p)) is not None), None)
+    if regular is None:
+        return _best(_greedy, pattern, fullest)
+    if count(regular) <= fullest:
+        return regular
+    return min(_best(_greedy, pattern, fullest), regular, key=count)
 
 
 def row_colours(pattern: Any) -> Colours:
