@@ -12,7 +12,7 @@ from diffbench.ad.namespace import NUMPY
 from diffbench.errors import Unsupported
 from diffbench.method import Instance, Kernel, gathered, positional
 
-MOST_SEEDS = 2**28  # numbers in all directions together
+MOST_SEEDS = 2**26  # numbers in all directions together
 
 
 @final

@@ -12,7 +12,7 @@ from diffbench.ad.namespace import NUMPY
 from diffbench.errors import Unsupported
 from diffbench.method import Function, Instance, Kernel, gathered, positional
 
-MOST_SEEDS = 2**28  # numbers in all directions or adjoints together
+MOST_SEEDS = 2**26  # numbers in all directions or adjoints together
 
 DERIVATIVES: Mapping[str, Callable[[Function], ad.SparseDerivative]] = {
     "jacobian": lambda f: ad.sparse_jacobian(f, "reverse"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -55,11 +56,9 @@ class SparsePlan:
 
     def __call__(self, x: Any, *constants: Any) -> Any:
         """The derivative at x, float64 CSR ``(m, n)``; raises PathChanged."""
-        from scipy import sparse
-
-        data = self.entries(numbers(x, constants), constants)
-        parts = (data, self.pattern.indices, self.pattern.indptr)
-        return sparse.csr_array(parts, shape=self.pattern.shape)
+        filled = copy.copy(self.pattern)  # a tenth of the time that the checks of a new one take
+        filled.data = self.entries(numbers(x, constants), constants)
+        return filled
 
     def entries(self, x: Any, constants: tuple[Any, ...], backend: Backend = FLOATS) -> Any:
         """The entries of the pattern in CSR order, ``(nonzeros,)``, in any arithmetic."""
@@ -93,9 +92,8 @@ class SparsePlan:
             return {"tape_bytes": tape}
 
         def call(x: Any, xp: Any, *constants: Any) -> Any:
-            return FLOATS.traced.concat(
-                [x[:0], *(p.reshape(-1) for p in self.compressed(x, constants))]
-            )
+            parts = [xp.reshape(part, -1) for part in self.compressed(x, constants)]
+            return xp.concat(parts) if parts else x
 
         return {"tape_bytes": tape, "graph_ops": trace(call, x, *constants).ops()}
 
