@@ -102,7 +102,8 @@ class Family:
     """A scalable problem: its parameters, the sizes of each profile, and how to build one.
 
     ``sizes`` maps a profile (quick, standard, full) to the body of a selection
-    (``"n=2:512:x4"``). ``zero`` names the operators whose answer is identically zero.
+    (``"n=2:512:x4"``). ``zero`` names the operators whose answer is identically zero, ``sparse``
+    those with only a few nonzeros a row: sparse methods are asked for them at any size.
     ``why_not`` maps parameters to the sentence why a size cannot be built, or None.
     """
 
@@ -115,6 +116,7 @@ class Family:
     sizes: Mapping[str, str]
     build: Callable[[Mapping[str, Any], np.random.Generator], Parts]
     zero: frozenset[str] = frozenset()
+    sparse: frozenset[str] = frozenset()
 
     def parameter_values(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """All parameters, given or default, each checked; BadSize names what is accepted."""
@@ -158,6 +160,7 @@ class Family:
             f=parts.f,
             answers=parts.answers,
             zero=self.zero,
+            sparse=self.sparse,
         )
 
 
@@ -191,6 +194,7 @@ class Instance:
     f: Function
     answers: Mapping[str, Function]
     zero: frozenset[str]
+    sparse: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -220,7 +224,10 @@ class Instance:
         """The same point and constants with another function (its answers are gone)."""
         rng = np.random.default_rng([self.seed, 2])
         w = _frozen(_seed_vector(rng, () if m is None else (m,)))
-        return replace(self, f=f, m=m or 1, scalar=m is None, w=w, answers={}, zero=frozenset())
+        none: frozenset[str] = frozenset()
+        return replace(
+            self, f=f, m=m or 1, scalar=m is None, w=w, answers={}, zero=none, sparse=none
+        )
 
     def value(self) -> Array:
         """f at x in numpy: shape ``()`` or ``(m,)``."""

@@ -7,7 +7,14 @@ array([5.5       , 1.71633781])
 """
 
 from diffbench.ad.compile import Compiled, compile, source
-from diffbench.ad.errors import ADError, NamespaceError, TracedArrayError, Undecided
+from diffbench.ad.errors import (
+    ADError,
+    NamespaceError,
+    PathChanged,
+    TooDense,
+    TracedArrayError,
+    Undecided,
+)
 from diffbench.ad.graph import Graph, Traced
 from diffbench.ad.operators import (
     derivative_graph,
@@ -20,12 +27,25 @@ from diffbench.ad.operators import (
     trace,
     vjp,
 )
+from diffbench.ad.sparse import (
+    SparseDerivative,
+    SparsePlan,
+    hessian_sparsity,
+    sparse_hessian,
+    sparse_jacobian,
+    sparse_plan,
+    sparsity,
+)
 
 __all__ = [
     "ADError",
     "Compiled",
     "Graph",
     "NamespaceError",
+    "PathChanged",
+    "SparseDerivative",
+    "SparsePlan",
+    "TooDense",
     "Traced",
     "TracedArrayError",
     "Undecided",
@@ -34,10 +54,15 @@ __all__ = [
     "grad",
     "gradient_of",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "jacobian",
     "jvp",
     "source",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparse_plan",
+    "sparsity",
     "trace",
     "vjp",
 ]
