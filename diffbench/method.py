@@ -29,6 +29,7 @@ __all__ = [
     "Method",
     "Prepared",
     "capability",
+    "library_of",
     "native_of",
     "positional",
     "prepare",
@@ -53,6 +54,9 @@ class Method(Protocol):
     ``native`` is all that the class can have natively. Where that depends on the parameters or
     on the instance, the class may also define ``native_for(instance) -> frozenset[str]``, the
     part of it that holds there; what falls out is derived like any other operator.
+
+    A class may also say by ``library: ClassVar[str]`` whose rules differentiate, ``"diffbench"``
+    for those of this package; without it that is the first package that it requires, if any.
     """
 
     name: ClassVar[str]
@@ -108,6 +112,11 @@ def native_of(method: Method, instance: Instance) -> frozenset[str]:
     """The operators that a method answers natively for this instance."""
     chosen = getattr(method, "native_for", None)
     return method.native if chosen is None else frozenset(chosen(instance))
+
+
+def library_of(method: Method) -> str:
+    """Whose rules differentiate: ``diffbench``, ``autograd``, ...; empty where nobody's do."""
+    return str(getattr(method, "library", next(iter(method.requires), "")))
 
 
 def positional(x: Array, seed: Array | None, constants: tuple[Any, ...]) -> tuple[Any, ...]:
