@@ -114,7 +114,9 @@ def test_generations_are_the_unit_of_replication() -> None:
 
 def test_one_generation_carries_the_spread_between_processes() -> None:
     made = two(("f", 2), generations=1, noise=0.0)
-    calm = compare(made.book(), "a", "b").cells[0]
+    book = made.book()
+    calm = compare(book, "a", "b").cells[0]
+    assert math.log(calm.high / 2.0) == pytest.approx(math.sqrt(2) * book.spread.half_width)
     for row in made.samples:
         if row["kind"] == "numpy_primal" and row["method"] == "a":
             row["seconds"] *= 1.5  # the same f in another process
@@ -269,6 +271,13 @@ def test_what_other_groups_show_moderates_a_small_one() -> None:
     many = ratios.geometric_mean(values, variance, 1000)
     half = stats.t.ppf(0.975, 5) * math.sqrt((0.5 + 4 * variance) / 5 / 2)
     assert math.log(many.value / many.low) == pytest.approx(half)
+
+
+def test_the_interval_of_a_family_leans_on_the_others() -> None:
+    made = two(("f", 2), ("f", 4), ("g", 8), ("g", 65), noise=0.1)
+    found = compare(made.book(), "a", "b")
+    mine, others = ([cell.value for cell in group.cells] for group in found.families)
+    assert found.families[0].ratio == ratios.geometric_mean(mine, *ratios.pooled([others]))
 
 
 def test_one_generation_widens_the_means_by_what_processes_share() -> None:

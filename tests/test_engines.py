@@ -117,23 +117,31 @@ def test_a_chart_a_family_has_the_pairs_of_one_mode_and_the_line_of_equal_times(
     assert (point["y"], point["l"], point["h"]) == (cell.value, cell.low, cell.high)
 
 
+def test_the_line_of_equal_times_is_in_sight_where_all_are_faster() -> None:
+    for figure in figures(PAGE.render(only("reverse", "autograd"))):
+        assert max(row["h"] for row in figure.spec["datasets"]["rows"]) < 1.0
+        assert figure.spec["layer"][1]["encoding"]["y"]["scale"]["domain"][1] > 1.0
+
+
 def test_without_pairs_of_one_mode_all_pairs_are_drawn() -> None:
     found = PAGE.render(only("forward", "autograd"))
     assert {s.name for f in figures(found) for s in f.series} == {"forward over autograd"}
 
 
-def test_an_engine_from_a_plugin_joins_the_field() -> None:
+@pytest.mark.parametrize(
+    ("known", "library", "sides"),
+    [("autograd", "torch", ["reverse", "mine"]), ("reverse", "diffbench", ["mine", "autograd"])],
+)
+def test_sides_are_taken_by_library_and_not_by_name(
+    known: str, library: str, sides: list[str]
+) -> None:
     made = only("reverse", "autograd")
-    assert not set(made.records["library"]) - {"diffbench", "autograd"}
-    mine = made.records["method"] == "autograd"
-    renamed = {"method": "torchlike", "category": "AD", "library": "torch"}
     records = made.records.copy()
-    for name, value in renamed.items():
-        records.loc[mine, name] = value
-    samples = made.samples.assign(method=made.samples["method"].replace("autograd", "torchlike"))
+    records.loc[records["method"] == known, ["method", "library"]] = ["mine", library]
+    samples = made.samples.assign(method=made.samples["method"].replace(known, "mine"))
     found = PAGE.render(replace(made, records=records, samples=samples))
     (rows,) = [b for b in found if isinstance(b, Table) and b.name == "engines"]
-    assert [texts(row)[:2] for row in rows.cells()] == [["reverse", "torchlike"]]
+    assert [texts(row)[:2] for row in rows.cells()] == [sides]
 
 
 @pytest.mark.parametrize(
