@@ -140,7 +140,7 @@ def _summary(group: Group) -> list[Any]:
 
 def _pairs(made: list[Comparison]) -> Table:
     columns = (
-        Column("In-house"),
+        Column("Engine"),
         Column("Against"),
         Column("Cells", True),
         Column("Ratio of times, ×", True),
@@ -190,7 +190,7 @@ def _left_out(pair: Comparison) -> Cell:
 
 def _families(made: list[Comparison]) -> Table:
     columns = (
-        Column("In-house"),
+        Column("Engine"),
         Column("Against"),
         Column("Family"),
         Column("Cells", True),
@@ -204,7 +204,7 @@ def _families(made: list[Comparison]) -> Table:
         for pair in made
         for group in pair.families
     ]
-    return Table("engines by family", "The same, family by family.", columns, rows)
+    return Table("engines by family", "Every pair of engines, family by family.", columns, rows)
 
 
 # --- curves -----------------------------------------------------------------------------------
