@@ -69,10 +69,10 @@ def _sides(records: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def _alike(made: list[Comparison], records: pd.DataFrame) -> list[Comparison]:
-    """The pairs of one mode; all pairs where there is none."""
+    """The pairs of one mode, and those with an engine of both; all pairs where there is none."""
     categories = dict(zip(records["method"], records["category"], strict=True))
     kinds = {name: kind_of(name, str(category)) for name, category in categories.items()}
-    return [pair for pair in made if kinds[pair.of] == kinds[pair.to]] or made
+    return [pair for pair in made if kinds[pair.to] in (kinds[pair.of], "")] or made
 
 
 # --- words ------------------------------------------------------------------------------------

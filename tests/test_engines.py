@@ -128,6 +128,15 @@ def test_without_pairs_of_one_mode_all_pairs_are_drawn() -> None:
     assert {s.name for f in figures(found) for s in f.series} == {"forward over autograd"}
 
 
+def test_an_engine_of_both_modes_meets_those_of_each() -> None:
+    made = only("forward", "reverse", "autograd")
+    records = made.records.copy()
+    records.loc[records["method"] == "autograd", "category"] = "AD"
+    found = PAGE.render(replace(made, records=records))
+    expected = {"forward over autograd", "reverse over autograd"}
+    assert {s.name for f in figures(found) for s in f.series} == expected
+
+
 @pytest.mark.parametrize(
     ("known", "library", "sides"),
     [("autograd", "torch", ["reverse", "mine"]), ("reverse", "diffbench", ["mine", "autograd"])],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import subprocess
 import sys
@@ -25,6 +26,20 @@ FAMILIES = PLUGINS.instances(
     "mlp[width=1,layers=2,batch=2],rosenbrock[n=4],speelpenning[n=4]"
 )
 METHODS = PLUGINS.methods("all")
+
+
+def installed(with_method: Method) -> bool:
+    return all(importlib.util.find_spec(package) for package in with_method.requires)
+
+
+every_method = pytest.mark.parametrize(
+    "with_method",
+    [
+        pytest.param(m, marks=pytest.mark.skipif(not installed(m), reason=f"needs {m.requires}"))
+        for m in METHODS
+    ],
+    ids=variant_name,
+)
 # claim or scheme -> order of the operator -> error beside the largest entry
 EXACT = (1e-14, 1e-13, 1e-12)
 TOLERANCE = {"exact": EXACT, "forward": (0.0, 1e-6, 1e-3), "central": (0.0, 1e-8, 1e-5)}
@@ -70,9 +85,10 @@ def loop(x: Any, xp: Any) -> Any:
 # --- what is there --------------------------------------------------------------------------------
 
 
-def test_the_twelve_variants_are_there() -> None:
+def test_the_variants_are_there() -> None:
     assert [variant_name(m) for m in METHODS] == [
         "autograd",
+        "casadi",
         "complex_step",
         "finite_difference[scheme=forward]",
         "finite_difference[scheme=central]",
@@ -93,8 +109,8 @@ def test_the_twelve_variants_are_there() -> None:
 def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from diffbench.registry import discover; found = discover(kinds=('methods',));"
-        "assert len(found.method_types) == 9, found.broken;"
-        "heavy = {'jax', 'sympy', 'autograd', 'scipy', 'pandas'} & set(sys.modules);"
+        "assert len(found.method_types) == 10, found.broken;"
+        "heavy = {'jax', 'sympy', 'autograd', 'casadi', 'scipy', 'pandas'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -104,7 +120,7 @@ def test_listing_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("instance", FAMILIES, ids=lambda i: i.family)
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 def test_answers_agree_with_the_hand_written_ones(with_method: Method, instance: Instance) -> None:
     for operator, row in OPERATORS.items():
         able = capability(with_method, instance, operator)
@@ -127,7 +143,7 @@ def test_answers_agree_with_the_hand_written_ones(with_method: Method, instance:
             assert error <= limit * scale, (operator, error / scale)
 
 
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 @pytest.mark.parametrize("selection", ["helmholtz[n=2]", "affine_tanh[n=2,m=2]"])
 def test_changed_constants_change_the_answer(with_method: Method, selection: str) -> None:
     if with_method.claim == "control":
@@ -143,7 +159,7 @@ def test_changed_constants_change_the_answer(with_method: Method, selection: str
     assert not np.allclose(before, after, rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 def test_a_prepared_call_holds_at_other_points(with_method: Method) -> None:
     instance = one("lecture[n=4]")
     prepared = prepare(with_method, instance, "gradient")
@@ -153,7 +169,7 @@ def test_a_prepared_call_holds_at_other_points(with_method: Method) -> None:
         assert np.allclose(got, expected, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
     instance = one("helmholtz[n=2]")
     prepared = prepare(with_method, instance, "jvp")
@@ -170,7 +186,7 @@ def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
         assert part in message
 
 
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 def test_a_hessian_that_fits_in_no_memory_is_refused(with_method: Method) -> None:
     large = one("rosenbrock[n=1000000]")
     reason = why_not(with_method, large, "hessian")
