@@ -29,6 +29,7 @@ __all__ = ["main"]
 USAGE, INTERRUPTED = 2, 130
 PROFILES = ("quick", "standard", "full")
 KINDS = ("problems", "methods", "operators", "studies", "pages")
+TABLES = ("text", "markdown", "csv")
 DIGITS = ".15g"
 plugin_option = click.option(
     "--plugin",
@@ -148,6 +149,20 @@ def report(folder: Path, out: Path | None) -> None:
     from diffbench import api
 
     click.echo(api.report(folder, out))
+
+
+@diffbench.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--of", required=True, metavar="METHOD", help="The method whose time is above.")
+@click.option("--to", required=True, metavar="METHOD", help="The method whose time is below.")
+@click.option("--operators", metavar="NAMES", default="", help="As 'gradient,hvp'; all but value.")
+@click.option("--format", "layout", type=click.Choice(TABLES), default="text", show_default=True)
+def compare(folder: Path, of: str, to: str, operators: str, layout: str) -> None:
+    """Compare the times of two methods of the run in the folder RUN; as CSV with every cell."""
+    from diffbench import api
+    from diffbench.comparison import render
+
+    click.echo(render(api.compare(folder, of, to, operators), layout))
 
 
 # --- list, show, trace ----------------------------------------------------------------------------

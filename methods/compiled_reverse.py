@@ -24,6 +24,7 @@ class CompiledReverse:
     name: ClassVar[str] = "compiled_reverse"
     title: ClassVar[str] = "Compiled reverse mode (in-house)"
     category: ClassVar[str] = "reverse AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "m sweeps, compiled"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.2"

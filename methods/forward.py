@@ -74,6 +74,7 @@ class Forward:
     name: ClassVar[str] = "forward"
     title: ClassVar[str] = "Forward mode (in-house)"
     category: ClassVar[str] = "forward AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "1 sweep of n directions"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.1"

@@ -45,6 +45,7 @@ class Reverse:
     name: ClassVar[str] = "reverse"
     title: ClassVar[str] = "Reverse mode (in-house)"
     category: ClassVar[str] = "reverse AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "m sweeps"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.2"

@@ -58,6 +58,7 @@ class Axis:
     log: bool = True
     ticks: str = ""
     domain: tuple[float, float] | None = None
+    holds: tuple[float, ...] = ()  # values that it shows whatever the data are
 
 
 @final
@@ -102,7 +103,7 @@ def _ticks(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
 def _channel(name: str, field: str, axis: Axis, values: Sequence[float]) -> Any:
     import altair as alt
 
-    kind = {"x": alt.X, "y": alt.Y}[name]
+    kind, values = {"x": alt.X, "y": alt.Y}[name], [*values, *axis.holds]
     return kind(
         field=field,
         type="quantitative",

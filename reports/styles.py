@@ -66,6 +66,7 @@ STYLES: tuple[Style, ...] = (
     Style("manual", "manual", "Ma", "manual", "#1b1b1b", "#f4f4f4", SOLID, "diamond"),
     Style("forward", "forward", "Fo", "forward", "#0f84c8", "#6cc7ff", SOLID, "right"),
     Style("reverse", "reverse", "Re", "reverse", "#0b3fa8", "#86a4ff", SOLID, "left"),
+    Style("casadi", "casadi", "Ca", "casadi", "#8f1d1d", "#ff8a80", MIXED, "diamond"),
     Style("autograd", "autograd", "Au", "autograd", "#00785c", "#33d6a6", LONG, "circle"),
     Style(
         "jax[mode=forward]", "jax (forward)", "Jf", "jaxf", "#7c7a00", "#d8d24a", SHORT, "hexagon"

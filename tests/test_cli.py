@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import BROKEN, FAKES, use_profile, without_report
+from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
 
 import diffbench
 from diffbench.cli import main
@@ -48,6 +48,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  #
 
 # --- bad input ------------------------------------------------------------------------------
 
+HELD = ("compare", "held", "--of", "reverse", "--to", "manual")
 MISTAKES = {
     ("rnu",): "No such command 'rnu'",
     ("list", "method"): "'method' is not one of",
@@ -81,6 +82,18 @@ MISTAKES = {
     ("run", "--out", "torn", "--resume"): "is not readable",
     ("run", "--out", "damaged", "--resume"): "is damaged",
     ("run", "--out", "newer"): "holds a run already",
+    ("compare",): "Missing argument 'RUN'",
+    ("compare", "held", "--of", "reverse"): "Missing option '--to'",
+    ("compare", "none", "--of", "reverse", "--to", "zero"): "no run in none",
+    ("compare", "torn", "--of", "reverse", "--to", "zero"): "not readable as a run",
+    ("compare", "held", "--of", "revers", "--to", "manual"): "did you mean 'reverse'?",
+    ("compare", "held", "--of", "reverse", "--to", "jax"): "there are: manual, reverse, zero",
+    ("compare", "held", "--of", "reverse", "--to", "reverse"): "both sides are 'reverse'",
+    ("compare", "held", "--of", "reverse,zero", "--to", "manual"): "names 2 methods",
+    ("compare", "held", "--of", "reverse", "--to", "zero"): "zero: shorter than 10 empty calls",
+    (*HELD, "--operators", "gradeint"): "did you mean 'gradient'?",
+    (*HELD, "--operators", "hvp"): "no cell to compare",
+    (*HELD, "--format", "html"): "'html' is not one of",
     ("list", "methods", "--plugin", "none.py"): "no plugin file",
     ("show", "lectur"): "did you mean 'lecture'?",
     ("show", "lecture[n=3]"): "multiple of 2",
@@ -108,6 +121,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "torn" / "plan.json").write_text("{ torn")
     (tmp_path / "damaged" / "plan.json").write_text('{"problems": 1}')
     Store(tmp_path / "newer").close()
+    stored_run(tmp_path / "held", reverse=4e-4, manual=1e-4, zero=5e-8)
     db = sqlite3.connect(tmp_path / "newer" / FILE)
     db.execute("PRAGMA user_version = 999")
     db.close()
@@ -211,6 +225,21 @@ def test_a_run_says_where_its_results_are(
     wrong = cli("run", "--out", folder, "--resume", "--methods", "zero")
     assert wrong.code == 2
     assert "was begun with methods" in wrong.err
+
+
+def test_two_methods_of_a_run_are_compared(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    folder = stored_run(tmp_path / "run", reverse=4e-4, manual=1e-4)
+    done = cli("compare", folder, "--of", "reverse", "--to", "manual")
+    assert (done.code, done.err) == (0, "")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("all")]
+    assert line.split()[:7] == ["all", "1", "4.00", "4.00", "to", "4.00", "0"]
+    turned = ("compare", folder, "--of", "manual", "--to", "reverse", "--operators", "gradient")
+    rows = cli(*turned, "--format", "csv").out.splitlines()
+    assert rows[1].startswith("cell,lecture[n=2],gradient,2,1,1,1,0.25,")
+    assert cli(*turned, "--format", "markdown").out.count("\n| ") == 5
+    found = diffbench.compare(folder, "manual", "reverse")
+    assert [group.name for group in found.totals] == ["all", "n <= 64"]
+    assert found.cells[0].value == pytest.approx(0.25)
 
 
 def test_a_budget_that_is_up_tells_how_to_go_on(

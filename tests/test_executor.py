@@ -92,6 +92,8 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
     assert own["right"].isna().all()
     assert own["reverse"].notna().all()
     assert good.set_index("method").sweeps["reverse"].tolist() == [1, 1]
+    libraries = {"right": {""}, "manual": {""}, "reverse": {"diffbench"}}
+    assert {name: set(rows.library) for name, rows in good.groupby("method")} == libraries
     assert good.primal_ops.tolist() == [5, 8] * 3 or set(good.primal_ops) == {5, 8}
     timed = run.samples[run.samples.kind == "run"].groupby(["instance", "method"]).size()
     for row in good.itertuples():

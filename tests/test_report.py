@@ -21,7 +21,8 @@ from diffbench.reports.formats import count, exact, fixed, interval, micro, numb
 from diffbench.reports.sections import Column, Figure, Grid, Table, Text
 from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
 
-PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "traces", "environment"]
+PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "engines", "traces"]
+PAGES += ["environment"]
 LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
 
 
@@ -85,7 +86,7 @@ def test_every_page_is_there_in_its_order_and_none_failed(seen: Reader) -> None:
 
 def test_every_chart_has_a_sentence_a_table_a_legend_and_a_static_picture(evil: str) -> None:
     parts = re.findall(r"<figure.*?</figure>", evil, re.S)
-    assert len(parts) == 15
+    assert len(parts) == 23
     for part in parts:
         caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", part, re.S)
         assert caption is not None

@@ -126,6 +126,20 @@ def test_frames_have_numbers_and_gaps(tmp_path: Path) -> None:
     assert run.samples.columns[:3].tolist() == ["instance", "seed", "operator"]
 
 
+def test_a_field_that_came_later_is_empty_in_an_older_run(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record(library="diffbench", run_s=1.0), [sample(0)])
+        store.finish()
+    db = sqlite3.connect(tmp_path / FILE)
+    for name in ("library", "sweeps"):
+        db.execute(f"ALTER TABLE records DROP COLUMN {name}")
+    db.close()
+    (row,) = diffbench.load(tmp_path).records.to_dict("records")
+    assert set(row) == set(Record.__struct_fields__)
+    assert (row["library"], row["run_s"]) == ("", 1.0)
+    assert math.isnan(row["sweeps"])
+
+
 def test_no_run_a_torn_run_and_a_newer_run_say_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run in"):
         diffbench.load(tmp_path)

@@ -40,6 +40,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     operator: str
     method: str  # canonical selection, jax[mode=reverse]
     category: str = ""  # manual, numerical, symbolic, forward AD, ...
+    library: str = ""  # whose rules differentiate: diffbench, autograd, jax, ...
     claim: Literal["exact", "approximate", "control"]
     method_version: str = ""
     status: Status
