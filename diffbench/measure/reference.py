@@ -228,7 +228,8 @@ def certify(instance: Instance, operator: str) -> Reference:
     work = _work(instance, operator)
     if work > MOST_OPERATIONS:
         reason = (
-            f"too large to prove: about {work:.1e} ball operations (limit {MOST_OPERATIONS:.0e})"
+            f"too large to prove: about {work / 1e6:.0f} million ball operations "
+            f"(limit {MOST_OPERATIONS / 1e6:.0f} million)"
         )
         return _nothing(shape, reason, zero)
     rad53 = _radii53(instance, operator, shape)
