@@ -55,6 +55,7 @@ SYMBOLS: dict[str, str] = {
     "bar": "M-1.1,-.4H1.1V.4H-1.1Z",
     "pillar": "M-.4,-1.1H.4V1.1H-.4Z",
     "star": "M0,-1.2L.3,-.4L1.15,-.35L.5,.2L.7,1L0,.55L-.7,1L-.5,.2L-1.15,-.35L-.3,-.4Z",
+    "hourglass": "M-1,-1H1L-1,1H1Z",
     "hexagon": "M-.55,-.95H.55L1.1,0L.55,.95H-.55L-1.1,0Z",
 }
 
@@ -68,7 +69,14 @@ STYLES: tuple[Style, ...] = (
     Style("reverse", "reverse", "Re", "reverse", "#0b3fa8", "#86a4ff", SOLID, "left"),
     Style("autograd", "autograd", "Au", "autograd", "#00785c", "#33d6a6", LONG, "circle"),
     Style(
-        "jax[mode=forward]", "jax (forward)", "Jf", "jaxf", "#7c7a00", "#d8d24a", SHORT, "hexagon"
+        "jax[mode=forward]",
+        "jax (forward)",
+        "Jf",
+        "jaxf",
+        "#7c7a00",
+        "#d8d24a",
+        SHORT,
+        "hourglass",
     ),
     Style(
         "jax[mode=reverse]", "jax (reverse)", "Jr", "jaxr", "#5c5a00", "#b7b13c", SOLID, "hexagon"
