@@ -198,7 +198,7 @@ def list_(kind: str, plugins: tuple[str, ...]) -> None:
 
 def _problem_rows(registry: Registry) -> Iterable[Sequence[str]]:
     for family in registry.families.values():
-        yield family.name, family.sizes["standard"], f"{family.title}: {family.shows}"
+        yield family.name, family.sizes["standard"], f"{family.title} – {family.shows}"
 
 
 def _method_rows(registry: Registry) -> Iterable[Sequence[str]]:

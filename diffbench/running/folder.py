@@ -18,6 +18,7 @@ from diffbench.errors import DiffbenchError, RunError
 from diffbench.records.run import ENVIRONMENT, PLAN, Run
 from diffbench.records.store import FILE, read
 from diffbench.running.plan import Request
+from diffbench.running.platform import locked
 
 __all__ = ["new_folder", "opened", "requested", "scratch", "write_facts"]
 
@@ -41,16 +42,20 @@ def opened(folder: Path, request: Request, resume: bool) -> Iterator[dict[str, A
     """The plan of a new or resumed run.
 
     If the body finds the request wrong (DiffbenchError) before anything was measured, what was
-    begun here goes again: the right request can have the same folder.
+    begun here goes again: the right request can have the same folder. No other process can
+    open the folder meanwhile.
     """
     fresh = not folder.exists()
     plan = _resumed(folder, request) if resume else _begun(folder, request)
-    try:
-        yield plan
-    except DiffbenchError:
-        if not resume and not _measured(folder):
-            _undo(folder, fresh)
-        raise
+    with locked(folder) as alone:
+        if not alone:
+            raise RunError(f"another diffbench is at work in {folder}; wait, or take another --out")
+        try:
+            yield plan
+        except DiffbenchError:
+            if not resume and not _measured(folder):
+                _undo(folder, fresh)
+            raise
 
 
 def _measured(folder: Path) -> bool:
