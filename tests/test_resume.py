@@ -169,6 +169,17 @@ def test_there_is_nothing_to_resume_where_no_run_is(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_named(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *given: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)  # whoever runs this may write anywhere
+    with pytest.raises(RunError, match=f"cannot write to {finished}: Permission denied"):
+        diffbench.run("lecture[n=2]", "manual", "value", "quick", out=finished, resume=True)
+
+
 @pytest.mark.skipif(not platform.LINUX, reason="only Linux has the lock")
 def test_a_folder_at_work_is_left_alone(finished: Path) -> None:
     with platform.locked(finished) as alone:

@@ -75,11 +75,9 @@ def _begun(folder: Path, request: Request) -> dict[str, Any]:
         raise RunError(f"{folder} holds a run already; add --resume, or take another --out")
     name = folder.name if NAME.fullmatch(folder.name) else _name()
     plan = {"format": FORMAT, "run": name, **msgspec.to_builtins(request)}
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_facts(folder / PLAN, plan)
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error.strerror}; take another --out") from error
+    write_facts(folder / PLAN, plan)
     return plan
 
 
@@ -130,8 +128,19 @@ def _shown(value: Any) -> str:
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
     """JSON in one step: a reader finds the old file or the new one, never half of it."""
     draft = path.with_name(f"{path.name}.new")
-    draft.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    with _writing(path.parent):
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """The system's refusals as one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror}; take another --out") from error
 
 
 @contextmanager
