@@ -43,7 +43,7 @@ def render(run: Run) -> list[Any]:
     if records.empty:
         return [Text(paragraphs=("This run holds no records yet.",))]
     return [
-        Text(paragraphs=(_facts(records),)),
+        Text(paragraphs=(f"{_facts(records)} {_origin(run)}".strip(),)),
         Text("In words", items=tuple(sentences(records))),
         _claims(records),
         *_map(records),
@@ -62,6 +62,16 @@ def _facts(records: pd.DataFrame) -> str:
         f"{records['operator'].nunique()} operators. {status['ok']} answered"
         f"{'; ' + others if others else ''}."
     )
+
+
+def _origin(run: Run) -> str:
+    """Where and how it was measured, as far as the run says."""
+    plan = [f"{key} {run.plan[key]}" for key in ("profile", "seed") if key in run.plan]
+    facts = run.environment
+    made = [str(facts[key]) for key in ("cpu", "system") if facts.get(key)]
+    made += [f"{key} {facts[key]}" for key in ("python", "diffbench") if facts.get(key)]
+    told = "; ".join(", ".join(part) for part in (plan, made) if part)
+    return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
 # --- claims -----------------------------------------------------------------------------------

@@ -150,6 +150,13 @@ def table(name: str, run: Any = None) -> Table:
     return next(t for t in tables if isinstance(t, Table) and t.name == name)
 
 
+def test_the_first_lines_tell_what_was_measured_where() -> None:
+    (page,) = [p for p in build._built_in() if p.name == "overview"]
+    (told,) = page.render(synthetic.run())[0].paragraphs
+    assert told.startswith(f"{len(synthetic.records())} cells: 8 families, ")
+    assert told.endswith("Profile standard, seed 0; a processor, Linux, python 3.11.7.")
+
+
 def test_the_swell_table_is_the_surveys() -> None:
     rows = cells_of(table("swell logistic"))
     titles = [c.title for c in table("swell logistic").columns]
