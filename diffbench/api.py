@@ -79,8 +79,7 @@ def run(
         chosen = _Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
-        job = _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None))
-    job.make()
+        _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None)).make()
     return load(folder)
 
 

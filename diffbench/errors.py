@@ -52,5 +52,5 @@ class UnknownName(DiffbenchError):
         names = sorted(set(accepted))
         near = difflib.get_close_matches(got, names, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
-        more = f" {hint}" if hint else ""
+        more = f"; {hint}" if hint else ""
         super().__init__(f"unknown {kind} {got!r}{meant} (there are: {', '.join(names)}){more}")

@@ -15,7 +15,7 @@ import diffbench
 from diffbench.errors import RunError
 from diffbench.records.environment import environment, machine_id
 from diffbench.records.export import export, safe
-from diffbench.records.record import KEY, Record, Sample
+from diffbench.records.record import KEY, SCHEMA, Record, Sample
 from diffbench.records.store import FILE, Store, columns, read
 from diffbench.study import StudyRow
 
@@ -133,6 +133,7 @@ def test_a_field_that_came_later_is_empty_in_an_older_run(tmp_path: Path) -> Non
     db = sqlite3.connect(tmp_path / FILE)
     for name in ("library", "sweeps"):
         db.execute(f"ALTER TABLE records DROP COLUMN {name}")
+    db.execute(f"PRAGMA user_version = {SCHEMA - 1}")
     db.close()
     (row,) = diffbench.load(tmp_path).records.to_dict("records")
     assert set(row) == set(Record.__struct_fields__)

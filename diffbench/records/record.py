@@ -8,7 +8,7 @@ import msgspec
 
 __all__ = ["KEY", "SCHEMA", "STATUSES", "VERDICTS", "Record", "Sample"]
 
-SCHEMA = 1
+SCHEMA = 2
 KEY = ("run", "instance", "seed", "operator", "method", "machine")
 
 Status = Literal["ok", "unsupported", "timeout", "out_of_memory", "crashed", "failed", "skipped"]
