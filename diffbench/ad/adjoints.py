@@ -74,11 +74,13 @@ def swept(graph: Graph, xp: Any, seed: Any, inputs: list[Any], owned: Owned) -> 
 def _pull(graph: Graph, xp: Any, i: int, g: Any, adjoints: list[Any], owned: Owned) -> None:
     """Give each operand of node i its part of the adjoint ``g``, by the kind of the rule."""
     rule: Any = graph.rules[i]
-    operands, params = graph.operands[i], graph.params[i]
-    y, args = graph.values[i], graph.arguments(i)
+    operands, params, y = graph.operands[i], graph.params[i], graph.values[i]
     full = shape_of(y)
     if rule is _INDEX and owned is not None and not (type(g) is Traced and advanced(params[0])):
-        return _scatter(adjoints, owned, operands[0], _whole(xp, g, full), params[0], args[0])
+        if type(g) is Traced:  # numpy itself broadcasts a plain one
+            g = _full(xp, g, full)
+        return _scatter(adjoints, owned, operands[0], g, params[0], graph.values[operands[0]])
+    args = graph.arguments(i)
     if isinstance(rule.kind, Concatenation):
         for j, part in rule.kind.cuts(_full(xp, g, full), operands, args, *params):
             _add(adjoints, owned, j, part)
@@ -153,8 +155,3 @@ def _increase(a: Any, b: Any) -> None:
 def _zeros(g: Any, shape: tuple[int, ...]) -> Any:
     zeros = np.zeros(shape)
     return Traced(g.trace, zeros, np.zeros((len(g.node), *shape))) if type(g) is Traced else zeros
-
-
-def _whole(xp: Any, g: Any, shape: tuple[int, ...]) -> Any:
-    """In full shape where it carries directions; numpy itself broadcasts a plain one."""
-    return _full(xp, g, shape) if type(g) is Traced else g

@@ -65,9 +65,10 @@ def adjoints_of(graph: Graph, seed: Any, inputs: list[Any]) -> list[Any]:
     if type(seed) is float:
         seed = np.float64(seed)  # numpy divides it by zero without complaint
     out = swept(graph, BARE.plain, seed, inputs, bytearray(len(graph)))
-    if all([a is None or finite(a) for a in out]):
-        return out
-    return swept(graph, FLOATS.plain, seed, inputs, bytearray(len(graph)))
+    for adjoint in out:
+        if adjoint is not None and not finite(adjoint):
+            return swept(graph, FLOATS.plain, seed, inputs, bytearray(len(graph)))
+    return out
 
 
 def rows(graph: Graph, seeds: Any) -> Any:
