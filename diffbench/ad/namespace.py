@@ -52,6 +52,8 @@ def _numpy_namespace() -> SimpleNamespace:
 
 
 NUMPY = _numpy_namespace()
+# names on plain operands keep numpy's functions, which take lists and Python numbers as well; the
+# operands of a trace, and what its rules compute with, hold numpy's own
 _NUMPY_KERNELS: Kernels = {name: rule.numpy for name, rule in RULES.items()}
 _FLOAT_KERNELS: Kernels = {**_NUMPY_KERNELS, **floats.KERNELS}
 _PLAIN = SimpleNamespace(**{**vars(NUMPY), **floats.NAMES})
