@@ -321,9 +321,3 @@ def test_joining_many_parts_takes_time_linear_in_their_number() -> None:
         return _python_calls(lambda: ad.vjp(f, x, x))
 
     assert calls(128) - calls(64) <= 2.1 * (calls(64) - calls(32))
-
-
-def test_a_tape_of_numbers_keeps_few_bytes_an_operation() -> None:
-    (instance,) = FAMILIES.instances("logistic[depth=64]")
-    graph = ad.trace(instance.f, instance.x)
-    assert graph.nbytes / len(graph) <= 70
