@@ -37,9 +37,9 @@ class Reverse:
     """Overloading: f writes its evaluation trace, and one sweep back gives all adjoints.
 
     Formula: for y = g(a, b) the adjoint of a grows by g_a times the adjoint of y. Cost: one
-    sweep for each output, whatever n is, at a small multiple of f; the trace is stored. hvp and
-    hessian push 1 and n directions forward over one sweep back. Reference: Griewank and Walther,
-    Evaluating Derivatives, 2nd edition, 2008, section 3.2.
+    sweep for each output, whatever n is, at a small multiple of f, those of a Jacobian side by
+    side; the trace is stored. hvp and hessian push 1 and n directions forward over one sweep back.
+    Reference: Griewank and Walther, Evaluating Derivatives, 2nd edition, 2008, section 3.2.
     """
 
     name: ClassVar[str] = "reverse"

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from diffbench import ad
 from diffbench.ad import forward, reverse
+from diffbench.ad.contraction import Contraction
 from diffbench.ad.graph import Backend
-from diffbench.ad.kernels import Contraction
 from diffbench.ad.namespace import object_backend
 from diffbench.ad.operators import gradient_of, unit_seeds
 from diffbench.ad.rules import Rule
