@@ -29,7 +29,7 @@ class CompiledReverse:
     cost: ClassVar[str] = "m sweeps, compiled"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.2"
     native: ClassVar[frozenset[str]] = frozenset(
-        {"value", "gradient", "jacobian", "vjp", "hvp", "hessian"}
+        {"value", "gradient", "jacobian", "jvp", "vjp", "hvp", "hessian"}
     )
     nests: ClassVar[bool] = False
     parameters: ClassVar[Mapping[str, tuple[Any, ...]]] = {}

@@ -24,6 +24,7 @@ from diffbench.ad.operators import (
     hvp,
     jacobian,
     jvp,
+    jvp_by_adjoints,
     trace,
     vjp,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "jvp_by_adjoints",
     "source",
     "sparse_hessian",
     "sparse_jacobian",

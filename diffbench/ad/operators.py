@@ -26,6 +26,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "jvp_by_adjoints",
     "trace",
     "vjp",
 ]
@@ -98,6 +99,25 @@ def jvp(f: Function, x: Any, v: Any, *constants: Any) -> tuple[Any, Any]:
     v = _like(v, shape_of(x), "v")
     y, tangents = forward.push(f, x, v[None, ...], constants)
     return _floats(y), _floats(tangents[0])
+
+
+def jvp_by_adjoints(f: Function, x: Any, v: Any, *constants: Any) -> tuple[Any, Any]:
+    """``(y, J v)`` by reverse mode alone: w J is linear in w, and the adjoint of that map is J v.
+
+    Two sweeps back, whatever n and m are. Source: Griewank and Walther, Evaluating Derivatives,
+    2008, section 3.3 (the transpose of a transpose).
+    """
+    x = point(x)
+    v = _like(v, shape_of(x), "v")
+    with opened() as low:
+        with opened() as high:
+            graph, y = reverse.record(f, x, constants, FLOATS, high)
+        linear = Graph(low, FLOATS)
+        pulled = reverse.sweep(graph, linear.input(np.ones(shape_of(y))))
+        if type(pulled) is not Traced or pulled.trace is not linear:
+            return _floats(y), np.zeros(shape_of(y))
+        linear.output = pulled.node
+        return _floats(y), _floats(reverse.sweep(linear, v))
 
 
 def unit_seeds(y: Any) -> Any:
