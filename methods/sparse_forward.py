@@ -55,7 +55,7 @@ class SparseForward:
         f = instance.f
         if operator == "value":
             return Kernel(lambda x, *constants: f(x, NUMPY, *constants), positional)
-        jacobian = ad.sparse_jacobian(f, "forward")
+        jacobian = ad.sparse_jacobian(f, "forward", compiled=True)
         try:
             plan = jacobian.planned(instance.prepare_x, *instance.constants)
         except ad.TooDense as error:

@@ -15,8 +15,8 @@ from diffbench.method import Function, Instance, Kernel, gathered, positional
 MOST_SEEDS = 2**26  # numbers in all directions or adjoints together
 
 DERIVATIVES: Mapping[str, Callable[[Function], ad.SparseDerivative]] = {
-    "jacobian": lambda f: ad.sparse_jacobian(f, "reverse"),
-    "hessian": ad.sparse_hessian,
+    "jacobian": lambda f: ad.sparse_jacobian(f, "reverse", compiled=True),
+    "hessian": lambda f: ad.sparse_hessian(f, compiled=True),
 }
 
 

@@ -313,10 +313,23 @@ def test_another_path_is_noticed_and_planned_anew(name: str) -> None:
     assert np.array_equal(plan(x, *constants).toarray(), ad.jacobian(f, plan.mode)(x, *constants))
     with pytest.raises(ad.PathChanged, match=words):
         plan(there, *others)
-    jacobian = ad.sparse_jacobian(f, "forward")
-    for at, given in ((x, constants), (there, others), (x, constants)):
-        expected = ad.jacobian(f, "forward")(at, *given)
-        assert np.array_equal(jacobian(at, *given).toarray(), expected)
+    for compiled in (False, True):
+        jacobian = ad.sparse_jacobian(f, "forward", compiled)
+        for at, given in ((x, constants), (there, others), (x, constants)):
+            expected = ad.jacobian(f, "forward")(at, *given)
+            np.testing.assert_allclose(jacobian(at, *given).toarray(), expected, rtol=1e-15)
+
+
+def test_a_captured_array_that_is_no_longer_zero_is_noticed() -> None:
+    weights = np.array([1.0, 0.0, 2.0])
+
+    def f(x: Any, xp: Any) -> Any:
+        return weights * xp.roll(x, 1)
+
+    jacobian = ad.sparse_jacobian(f, compiled=True)
+    for second in (0.0, 5.0, 0.0):
+        weights[1] = second
+        assert np.array_equal(jacobian(A).toarray(), ad.jacobian(f)(A))
 
 
 def test_a_plan_is_kept_while_the_path_is() -> None:

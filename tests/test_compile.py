@@ -145,6 +145,15 @@ def test_a_branch_that_flips_is_traced_again() -> None:
     assert gradient.guards == 1
 
 
+def test_an_index_that_depends_on_values_is_checked() -> None:
+    def f(x: Any, xp: Any) -> Any:
+        return x[xp.argmax(x)] * xp.sum(x)
+
+    gradient = ad.compile(f, X)
+    for x in (X, X[::-1].copy(), X):
+        assert close(gradient(x), ad.grad(f)(x))
+
+
 def test_a_loop_whose_length_depends_on_values() -> None:
     def root(x: Any, xp: Any) -> Any:
         y = x[0]

@@ -84,11 +84,12 @@ PROGRAMS: dict[str, Callable[[Function, str], Function]] = {
     "hvp": _hvp,
     "hessian": _hessian,
 }
-SEEDS: dict[str, Callable[[Any, Any], tuple[Any, ...]]] = {
-    # operator -> (x, y) -> the seeds it is traced with
-    "jvp": lambda x, y: (np.ones_like(x),),
-    "hvp": lambda x, y: (np.ones_like(x),),
-    "vjp": lambda x, y: (np.ones(np.shape(y)),),
+Seeds = Callable[..., tuple[Any, ...]]
+SEEDS: dict[str, Seeds] = {
+    # operator -> (f, x, *constants) -> the seed it is traced with
+    "jvp": lambda f, x, *c: (np.ones_like(x),),
+    "hvp": lambda f, x, *c: (np.ones_like(x),),
+    "vjp": lambda f, x, *c: (np.ones(np.shape(f(x, NUMPY, *c))),),
 }
 
 
@@ -106,7 +107,7 @@ def compile(
     derivatives are made. Raises ADError for an unknown operator or mode, for arguments that are
     no numbers, and for whatever the trace of f refuses.
     """
-    made = Compiled(f, _known(operator), _known_mode(mode))
+    made = compiled(f, operator, mode)
     made.prepare(x, *constants)
     return made
 
@@ -123,7 +124,7 @@ def source(
     A function of x, of the seed where the operator takes one, of the constants that are read at
     each call (a, b, ...), and of the arrays that f captures. Arguments and errors as ``compile``.
     """
-    made = Compiled(f, _known(operator), _known_mode(mode))
+    made = compiled(f, operator, mode)
     args = made.arguments(x, *constants)
     program, builder, held, _ = simplified(made.derive, f, args, lift=True)
     seeds = ["seed"] if operator in SEEDS else []
@@ -132,16 +133,13 @@ def source(
     return printed(program, builder.arrays, names, operator)
 
 
-def _known(operator: str) -> str:
+def compiled(f: Function, operator: str, mode: str) -> Compiled:
+    """What will compile an operator of f when it knows the arguments."""
     if operator not in PROGRAMS:
         raise ADError(f"no operator {operator!r}; there are: {', '.join(PROGRAMS)}")
-    return operator
-
-
-def _known_mode(mode: str) -> str:
     if mode not in ("forward", "reverse"):
         raise ADError(f"mode must be 'forward' or 'reverse', got {mode!r}")
-    return mode
+    return Compiled(f, lambda g: PROGRAMS[operator](g, mode), SEEDS.get(operator))
 
 
 @final
@@ -152,8 +150,9 @@ class Compiled:
     captured value changed.
     """
 
-    def __init__(self, f: Function, operator: str, mode: str) -> None:
-        self.operator, self.mode, self.traces = operator, mode, 0
+    def __init__(self, f: Function, derive: Callable[[Function], Function], seeds: Seeds | None):
+        """``derive(f)`` is the program over traced arrays; ``seeds`` is what it takes beside x."""
+        self.derive, self._seeds, self.traces = derive, seeds, 0
         self._function = f
         self._kept: list[Bound] = []
         self._lock = threading.RLock()
@@ -193,14 +192,8 @@ class Compiled:
         x, *others = self._orderly((x, *constants))
         if x.ndim != 1:
             raise ADError(f"x must have shape (n,), got {x.shape}; pass x.reshape(-1)")
-        if self.operator not in SEEDS:
-            return (x, *others)
-        y = self._function(x, NUMPY, *others) if self.operator == "vjp" else None
-        return (x, *SEEDS[self.operator](x, y), *others)
-
-    def derive(self, f: Function) -> Function:
-        """The derivative program of f, over traced arrays."""
-        return PROGRAMS[self.operator](f, self.mode)
+        seeds = self._seeds(self._function, x, *others) if self._seeds else ()
+        return (x, *seeds, *others)
 
     # --- where the machine code does not fit -----------------------------------------------------
 
@@ -248,7 +241,7 @@ class Compiled:
 
     def _orderly(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """x and seeds as contiguous doubles, constants likewise where they are arrays of reals."""
-        arrays = 1 + (self.operator in SEEDS and len(args) > 1)
+        arrays = 1 + (self._seeds is not None and len(args) > 1)
         return tuple(
             _doubles(a, f"argument {i + 1}") if i < arrays else _constant(a, i)
             for i, a in enumerate(args)

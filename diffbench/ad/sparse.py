@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from diffbench.ad import reverse
 from diffbench.ad.colouring import column_colours, count, row_colours, star_colours
+from diffbench.ad.compiled_plan import CompiledPlan
 from diffbench.ad.compressed import Seeds, places, star_places
 from diffbench.ad.errors import ADError, PathChanged
 from diffbench.ad.graph import Graph, opened, shape_of
@@ -159,35 +160,45 @@ def _coloured(pattern: Any, mode: str) -> tuple[str, NDArray[np.int64]]:
 class SparseDerivative:
     """``derivative(x, *constants)``: float64 ``scipy.sparse`` CSR, by a plan that it keeps.
 
-    The first call makes the plan; a call where f takes another path makes a new one.
+    The first call makes the plan; a call where f takes another path makes a new one. ``compiled``
+    plans run as machine code, where their seeds are swept all at once.
     """
 
     f: Function
     operator: str
     mode: str
+    compiled: bool = False
     plan: SparsePlan | None = None
+    run: Callable[..., Any] | None = None
 
     def planned(self, x: Any, *constants: Any) -> SparsePlan:
         """A plan made at x, kept for the calls that follow."""
         operator, mode = self.operator, self.mode
-        self.plan = sparse_plan(self.f, x, *constants, operator=operator, mode=mode)
-        return self.plan
+        self.plan = plan = sparse_plan(self.f, x, *constants, operator=operator, mode=mode)
+        whole = plan.seeds.whole is not None and plan.count > 0
+        self.run = CompiledPlan(plan, x, *constants) if self.compiled and whole else plan
+        return plan
 
     def __call__(self, x: Any, *constants: Any) -> Any:
         """The derivative at x; raises TooDense where a plan has to be made and cannot."""
-        if self.plan is not None:
+        if self.run is not None:
             try:
-                return self.plan(x, *constants)
+                return self.run(x, *constants)
             except PathChanged:
-                self.plan = None
-        return self.planned(x, *constants)(x, *constants)
+                self.run = None
+        self.planned(x, *constants)
+        assert self.run is not None
+        return self.run(x, *constants)
 
 
-def sparse_jacobian(f: Function, mode: str = "auto") -> SparseDerivative:
-    """The Jacobian of f as a sparse array ``(m, n)``; ``mode`` as in :func:`sparse_plan`."""
-    return SparseDerivative(f, "jacobian", mode)
+def sparse_jacobian(f: Function, mode: str = "auto", compiled: bool = False) -> SparseDerivative:
+    """The Jacobian of f as a sparse array ``(m, n)``; ``mode`` as in :func:`sparse_plan`.
+
+    With ``compiled`` its calls run as machine code, as those of ``ad.compile``.
+    """
+    return SparseDerivative(f, "jacobian", mode, compiled)
 
 
-def sparse_hessian(f: Function) -> SparseDerivative:
-    """The Hessian of f as a sparse array ``(n, n)``."""
-    return SparseDerivative(f, "hessian", "auto")
+def sparse_hessian(f: Function, compiled: bool = False) -> SparseDerivative:
+    """The Hessian of f as a sparse array ``(n, n)``; ``compiled`` as in :func:`sparse_jacobian`."""
+    return SparseDerivative(f, "hessian", "auto", compiled)

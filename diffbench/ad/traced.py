@@ -205,7 +205,7 @@ class Traced:
     def __getitem__(self, key: Any) -> Any:
         key = key if type(key) is tuple else (key,)
         if Traced in map(type, key):
-            key = tuple(map(plain, key))
+            key = tuple(_noted(k) if type(k) is Traced else k for k in key)
         return self.trace.record(_INDEX, (self,), (key,))
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -217,3 +217,11 @@ class Traced:
     def reshape(self, *shape: Any) -> Any:
         """The same entries in another shape."""
         return self.trace.xp.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+
+def _noted(key: Traced) -> Any:
+    """The value of a traced index; that it is this one is a branch that the program takes."""
+    value = plain(key)
+    same = key == value
+    bool(key.trace.xp.all(same) if key.shape else same)
+    return value

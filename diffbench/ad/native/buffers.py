@@ -136,7 +136,7 @@ class _Assignment:
 
     def _overwritten(self, node: Node) -> int | None:
         """An operand that is read here for the last time, each entry where the result's goes."""
-        if node.op in (*REDUCTIONS, "contract", "python", "place", "view", "flat"):
+        if node.op in (*REDUCTIONS, "contract", "python", "place", "view", "flat", "gather"):
             return None
         for a in self.reads[node.index]:
             mine = a.index in self.arrays and a.index not in self.fixed
@@ -153,7 +153,7 @@ class _Assignment:
         while stack:
             top = stack.pop()
             for a in top.args:
-                if a.shape == node.shape and top.op not in ("view", "place", "flat"):
+                if a.shape == node.shape and top.op not in ("view", "place", "flat", "gather"):
                     if a.index in self.layout.memory:
                         continue
                     if a.index not in straight:

@@ -126,6 +126,8 @@ class _Choice:
                 yield from map(blas.must_be_stored, node.args)
             elif node.op == "python":
                 yield from node.args
+            elif node.op == "gather":
+                yield node.args[0]
 
     def _weigh(self, known: set[int]) -> None:
         """What a value costs inside a loop; one whose loop would be too long is stored."""

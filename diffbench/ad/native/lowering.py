@@ -46,8 +46,17 @@ def _norm(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> Node
 
 
 def _index(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> Node | None:
-    how = views.indexed(args[0].shape, params[0])
-    return None if how is None else b.view(args[0], how, shape)
+    (a,), key = args, params[0]
+    how = views.indexed(a.shape, key)
+    if how is not None:
+        return b.view(a, how, shape)
+    if len(a.shape) == 1 and a.kind == "f" and len(key) == 1 and np.ndim(key[0]) == 1:
+        places = np.asarray(key[0])
+        if places.size == 1 or a.size == 1:
+            return b.view(a, (views.Axis(int(places.flat[0]) % a.size),), shape)
+        if places.dtype.kind in "iu" and places.size:
+            return b.node("gather", (b.in_memory(a), b.places(places % a.size)), (), shape)
+    return None
 
 
 def _flip(b: Builder, args: tuple[Node, ...], params: Any, shape: Shape) -> Node | None:

@@ -17,7 +17,7 @@ from diffbench.ad.native import lanes
 from diffbench.ad.native.layout import Layout
 from diffbench.ad.native.program import Node
 from diffbench.ad.native.views import View, strides
-from diffbench.ad.native.writer import LANES, Code, Value
+from diffbench.ad.native.writer import LANES, Code, Value, splatted
 
 __all__ = ["STORAGE", "Affine", "Carried", "Loop", "Nests", "Split", "inside"]
 
@@ -111,6 +111,8 @@ class Nests:
             return self.load(node.args[0], self.linear(node.shape, at))
         if node.op == "place":
             return self._placed(node, at)
+        if node.op == "gather":
+            return self._gather(node, at)
         args = [self.value(a, self.narrowed(a, node, at)) for a in node.args]
         return lanes.entry(self.code, node.op, args)
 
@@ -245,6 +247,31 @@ class Nests:
         target = f"<{LANES} x double>" if wide else "double"
         cast = f"sitofp {type_} {raw.text} to {target}"
         return self.code.computed((cast,), cast, level, "f", wide)
+
+    def _gather(self, node: Node, at: Index) -> Value:
+        """Entries of a stored vector at places that an array of whole numbers names."""
+        source, places = node.args
+        place = self.linear(node.shape, at)
+        wide = self.lane_step(place) == 1
+        whole = f"<{LANES} x i64>" if wide else "i64"
+        pointer, level = self.address(self.base(places), place, "i64")
+        text = f"load {whole}, ptr {pointer}, align 8"
+        index = self.code.computed(("load", pointer, whole), text, level, "i", wide)
+        text = f"getelementptr double, ptr {self.base(source)}, {whole} {index.text}"
+        pointers = self.code.computed((text,), text, level, "p", wide).text
+        if not wide:
+            text = f"load double, ptr {pointers}, align 8"
+            return self.code.computed((text,), text, level, "f", False)
+        name = f"@llvm.masked.gather.v{LANES}f64.v{LANES}p0"
+        doubles, truths = f"<{LANES} x double>", f"<{LANES} x i1>"
+        given = f"<{LANES} x ptr>, i32, {truths}, {doubles}"
+        self.code.declared.add(f"declare {doubles} {name}({given})")
+        all_of_them = f"{truths} {splatted('true', 'b')}"
+        text = (
+            f"call {doubles} {name}(<{LANES} x ptr> {pointers}, i32 8, {all_of_them}, "
+            f"{doubles} poison)"
+        )
+        return self.code.computed((text,), text, level, "f", True)
 
     def _shuffled(self, a: Value, b: Value, picks: list[int]) -> Value:
         mask = ", ".join(f"i32 {i}" for i in picks)

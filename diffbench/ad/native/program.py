@@ -122,7 +122,8 @@ class Builder:
 
     def array(self, value: Any) -> Node:
         """A static array; one number where all its entries are equal."""
-        value = np.ascontiguousarray(value)
+        truths = np.asarray(value).dtype.kind == "b"
+        value = np.ascontiguousarray(value, dtype=np.bool_ if truths else np.float64)
         if value.size > LARGE:
             self.arrays.append(value)
             return self._static(value)
@@ -142,6 +143,11 @@ class Builder:
         if _is_unit(value):
             self.eyes.add(made.index)
         return made
+
+    def places(self, value: Any) -> Node:
+        """A static array of whole numbers that say where entries stand."""
+        self.arrays.append(np.ascontiguousarray(value, dtype=np.int64))
+        return self.node("array", (), (len(self.arrays) - 1,), value.shape, "i")
 
     def in_memory(self, a: Node) -> Node:
         """A number in every entry as an array that has an address."""

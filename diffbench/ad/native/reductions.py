@@ -80,6 +80,8 @@ def _votes(nests: Nests, node: Node, axis: int) -> int:
             steps = strides(source.shape)
             return int(sum(m * s for m, s in zip(moves, steps, strict=True)) == 1)
         return sum(_votes(nests, source, i) for i, m in enumerate(moves) if m == 1)
+    if node.op == "gather":
+        return 0
     if node.op == "place":
         return int(axis == len(node.shape) - 1)
     total = 0

@@ -51,8 +51,8 @@ class _Writer:
     def __init__(self, program: Program, arrays: list[Any]) -> None:
         self.program = program
         self.layout: Layout = laid_out(program)
-        self.arrays = [_as_stored(a) for a in arrays]
-        self.alive: list[Any] = [self.arrays]
+        self.arrays = arrays
+        self.alive: list[Any] = [arrays]
         self.conditions = dict(program.guards)
         inputs = "".join(f", ptr %in{i}" for i in range(len(program.inputs)))
         self.signature = f"ptr %space, ptr %out{inputs}"
@@ -213,11 +213,6 @@ class _Writer:
         count = node.size * np.dtype(dtype).itemsize
         raw = self.space.view(np.uint8)[offset : offset + count]
         return raw.view(dtype).reshape(node.shape)
-
-
-def _as_stored(a: Any) -> Any:
-    """A static array in the form in which it is read."""
-    return np.ascontiguousarray(a, dtype=np.bool_ if a.dtype.kind == "b" else np.float64)
 
 
 def api_address(name: str) -> int:

@@ -30,6 +30,7 @@ SIGNS = {
     "equal": "{} == {}",
     "not_equal": "{} != {}",
     "copy": "np.array({})",
+    "gather": "{}[{}]",
     "where": "np.where({}, {}, {})",
     "masked": "np.where({} == 0, 0.0, {})",
 }

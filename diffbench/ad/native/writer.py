@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
-__all__ = ["LANES", "Code", "Value", "at_address", "literal"]
+__all__ = ["LANES", "Code", "Value", "at_address", "literal", "splatted"]
 
 LANES = 8  # doubles side by side in a vector
 TYPES = {"f": "double", "b": "i1", "i": "i64"}
