@@ -35,6 +35,7 @@ FORWARD: Mapping[str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]] =
 }
 PROGRAMS = {"reverse": REVERSE, "forward": FORWARD}
 MOST_INPUTS = {"gradient": 4_096, "jacobian": 4_096, "hvp": 1_024, "hessian": 128}
+MOST_STEPS = 16  # of a loop: jit unrolls it, and XLA's time grows with more than its square
 
 
 def _pushed(jax: Any, g: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,7 +108,12 @@ class Jax:
         return frozenset(PROGRAMS[self.mode])
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """A sentence where forward mode would carry too many tangents."""
+        """A sentence where forward mode would carry too many tangents, or a loop is too deep."""
+        if instance.step is not None and instance.depth > MOST_STEPS:
+            return (
+                f"jax: a loop of {instance.depth} steps is unrolled, which XLA takes minutes to "
+                f"compile; depth may be {MOST_STEPS}"
+            )
         limit = MOST_INPUTS.get(operator, instance.n)
         if self.mode == "reverse" or instance.n <= limit:
             return None
