@@ -17,6 +17,7 @@ from diffbench.ad.operators import (
     hvp,
     jacobian,
     jvp,
+    tape_bytes,
     trace,
     vjp,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "source",
+    "tape_bytes",
     "trace",
     "vjp",
 ]

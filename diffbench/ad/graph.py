@@ -17,6 +17,7 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
+from diffbench.ad import tape
 from diffbench.ad.rewrites import NOTES, REWRITES
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
@@ -120,6 +121,7 @@ class Graph:
         self.constants: list[Any] = []
         self.guards: list[tuple[int, bool]] = []
         self.output: int | None = None
+        self.given: tuple[Any, ...] = ()  # arrays of the caller
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -202,12 +204,14 @@ class Graph:
         """The primitives that the program used."""
         return {rule.name for rule in self.rules if rule is not None}
 
+    def kept(self) -> tuple[Any, ...]:
+        """The lists that the trace keeps."""
+        return self.rules, self.operands, self.params, self.values, self.constants, self.guards
+
     @property
     def nbytes(self) -> int:
-        """Bytes that the trace keeps: its distinct arrays and its lists."""
-        arrays = {id(v): v for v in (*self.values, *self.constants)}
-        data = sum(getattr(v, "nbytes", 8) for v in arrays.values())
-        return data + 8 * (4 * len(self) + sum(map(len, self.operands)))
+        """Bytes that the trace keeps alive, beside the arrays that it was given."""
+        return tape.nbytes([self], self.given)
 
     def replay(self, x: Any) -> Any:
         """The output at another point, by the recorded operations alone."""

@@ -25,6 +25,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "tape_bytes",
     "trace",
     "vjp",
 ]
@@ -152,6 +153,12 @@ def trace(f: Function, x: Any, *constants: Any) -> Graph:
     """The evaluation trace (Wengert list) of f at x."""
     with opened() as level:
         return reverse.record(f, _point(x), constants, FLOATS, level)[0]
+
+
+def tape_bytes(f: Function, x: Any, *constants: Any) -> int:
+    """Bytes that reverse mode keeps between recording f at x and sweeping back."""
+    with opened() as level:
+        return reverse.record(f, _point(x), constants, FLOATS, level)[0].nbytes
 
 
 def derivative_graph(

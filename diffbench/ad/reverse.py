@@ -29,6 +29,7 @@ def record(
 ) -> tuple[Graph, Any]:
     """The evaluation trace of ``f(x)`` at a level that is open, and its value."""
     graph = Graph(level, backend)
+    graph.given = (x, *constants)
     y = f(graph.input(x), backend.traced, *constants)
     if type(y) is Traced and y.trace is graph:
         graph.output = y.node
