@@ -6,6 +6,7 @@
 array([5.5       , 1.71633781])
 """
 
+from diffbench.ad.checkpoint import checkpoint
 from diffbench.ad.compile import Compiled, compile, source
 from diffbench.ad.errors import ADError, NamespaceError, TracedArrayError, Undecided
 from diffbench.ad.graph import Graph, Traced
@@ -30,6 +31,7 @@ __all__ = [
     "Traced",
     "TracedArrayError",
     "Undecided",
+    "checkpoint",
     "compile",
     "derivative_graph",
     "grad",

@@ -114,6 +114,7 @@ class Graph:
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced
+        self.inner = backend.traced if self.nested else backend.plain  # over the values
         self.rules: list[Rule | None] = []
         self.operands: list[tuple[int, ...]] = []
         self.params: list[tuple[Any, ...]] = []
@@ -122,6 +123,7 @@ class Graph:
         self.guards: list[tuple[int, bool]] = []
         self.output: int | None = None
         self.given: tuple[Any, ...] = ()  # arrays of the caller
+        self.unrolls = False  # a checkpointed loop too is recorded operation by operation
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -165,6 +167,21 @@ class Graph:
         if rule.name in NOTES:
             out.origin = NOTES[rule.name](args, params)
         return out
+
+    def append(self, rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], y: Any) -> Traced:
+        """A node whose value is known; an operand that is not traced here is a constant of it."""
+        operands: list[int] = []
+        for a in args:
+            if type(a) is Traced and a.trace is self:
+                operands.append(a.node)
+            else:
+                operands.append(~len(self.constants))
+                self.constants.append(a)
+        self.rules.append(rule)
+        self.operands.append(tuple(operands))
+        self.params.append(params)
+        self.values.append(y)
+        return Traced(self, y, len(self.rules) - 1)
 
     def guard(self, condition: Traced, outcome: bool) -> None:
         """Note that the program took a branch on a value."""

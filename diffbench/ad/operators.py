@@ -150,9 +150,9 @@ def hessian(f: Function) -> Function:
 
 
 def trace(f: Function, x: Any, *constants: Any) -> Graph:
-    """The evaluation trace (Wengert list) of f at x."""
+    """The evaluation trace (Wengert list) of f at x, checkpointed loops unrolled."""
     with opened() as level:
-        return reverse.record(f, _point(x), constants, FLOATS, level)[0]
+        return reverse.record(f, _point(x), constants, FLOATS, level, unrolls=True)[0]
 
 
 def tape_bytes(f: Function, x: Any, *constants: Any) -> int:

@@ -19,16 +19,22 @@ from diffbench.ad.kernels import advanced
 from diffbench.ad.namespace import FLOATS
 from diffbench.ad.rules import ELEMENTWISE, RULES
 
-__all__ = ["pull", "record", "sweep"]
+__all__ = ["adjoints_of", "pull", "record", "sweep"]
 
 _INDEX = RULES["index"]
 
 
 def record(
-    f: Callable[..., Any], x: Any, constants: tuple[Any, ...], backend: Backend, level: int
+    f: Callable[..., Any],
+    x: Any,
+    constants: tuple[Any, ...],
+    backend: Backend,
+    level: int,
+    unrolls: bool = False,
 ) -> tuple[Graph, Any]:
     """The evaluation trace of ``f(x)`` at a level that is open, and its value."""
     graph = Graph(level, backend)
+    graph.unrolls = unrolls
     graph.given = (x, *constants)
     y = f(graph.input(x), backend.traced, *constants)
     if type(y) is Traced and y.trace is graph:
@@ -40,23 +46,30 @@ def record(
 
 
 def sweep(graph: Graph, seed: Any) -> Any:
-    """The adjoint of the input for the adjoint ``seed`` of the output: one sweep back.
+    """The adjoint of the input for the adjoint ``seed`` of the output: one sweep back."""
+    COUNTERS.sweeps += 1
+    shape = shape_of(graph.values[0])
+    (out,) = adjoints_of(graph, seed, [None])
+    if out is None:
+        return np.zeros(shape)
+    return out if shape_of(out) == shape else graph.inner.broadcast_to(out, shape)
+
+
+def adjoints_of(graph: Graph, seed: Any, inputs: list[Any]) -> list[Any]:
+    """The adjoints of the first nodes, the inputs, added to those in ``inputs``; None is zero.
 
     An adjoint may be kept in a smaller shape that broadcasts to that of its node (the adjoint of
     a sum is one number), and is brought to full shape only where a rule needs it.
     """
-    COUNTERS.sweeps += 1
-    backend = graph.backend
-    in_place = not graph.nested and backend is FLOATS
-    xp = backend.traced if graph.nested else backend.plain
-    shape = shape_of(graph.values[0])
     if graph.output is None:
-        return np.zeros(shape)
-    adjoints: list[Any] = [None] * len(graph)
+        return inputs
+    in_place = not graph.nested and graph.backend is FLOATS
+    xp = graph.inner
+    adjoints: list[Any] = [*inputs, *[None] * (len(graph) - len(inputs))]
     ours: set[int] = set()  # adjoints that this sweep allocated, so that it may add in place
-    adjoints[graph.output] = seed
+    _accumulate(adjoints, None, graph.output, seed)
     rules, operands, params, values = graph.rules, graph.operands, graph.params, graph.values
-    for i in range(graph.output, 0, -1):
+    for i in range(graph.output, len(inputs) - 1, -1):
         g = adjoints[i]
         rule = rules[i]
         if g is None or rule is None:
@@ -77,10 +90,7 @@ def sweep(graph: Graph, seed: Any) -> Any:
             part = rule.kind.pull(xp, rule, place, g, y, args, params[i])
             if part is not None:
                 _accumulate(adjoints, ours if in_place else None, j, part)
-    out = adjoints[0]
-    if out is None:
-        return np.zeros(shape)
-    return out if shape_of(out) == shape else xp.broadcast_to(out, shape)
+    return adjoints[: len(inputs)]
 
 
 def _accumulate(adjoints: list[Any], ours: set[int] | None, j: int, part: Any) -> None:
