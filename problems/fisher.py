@@ -31,7 +31,7 @@ def step(u: Any, xp: Any, i: int, target: Any, *, spread: float, growth: float) 
     It is summed as a mean of neighbours, whose weights are positive and add up to one: so an
     error grows by no more than the population does.
     """
-    left, right = _neighbours(u.shape[0])
+    left, right = map(xp.asarray, _neighbours(u.shape[0]))
     own = u * (1.0 - 2.0 * spread + growth * (1.0 - u))
     return own + spread * (xp.take(u, left) + xp.take(u, right))
 
