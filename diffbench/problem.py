@@ -8,8 +8,9 @@ or ``(m,)``, float64. Its derivatives are written by hand beside it, in numpy:
 
 Where f is a deep loop, the family may offer its three parts beside it:
 ``start(x, xp, *constants) -> state``, ``step(state, xp, i, *constants) -> state`` for the steps
-i = 0, ..., depth - 1, and ``finish(state, xp, *constants) -> y``; the state is one array. Run
-one after another they must give what f gives, bit by bit.
+i = 0, ..., depth - 1, and ``finish(state, xp, *constants) -> y``; the state is one array whose
+shape stays. Run one after another they must give what f gives, bit by bit. A method may trace
+the number i: a step computes with it and does not branch on it.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ FORWARD: Mapping[str, Callable[[Any, Callable[..., Any]], Callable[..., Any]]] =
 }
 PROGRAMS = {"reverse": REVERSE, "forward": FORWARD}
 MOST_INPUTS = {"gradient": 4_096, "jacobian": 4_096, "hvp": 1_024, "hessian": 128}
-MOST_STEPS = 16  # of a loop: jit unrolls it, and XLA's time grows with more than its square
 
 
 def _pushed(jax: Any, g: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,7 +56,18 @@ def namespace() -> SimpleNamespace:
     return SimpleNamespace(**names, **extras, xlogx=lambda x: special.xlogy(x, x))
 
 
-def _over(f: Function) -> Callable[..., Any]:
+def _looped(step: Function, depth: int) -> Function:
+    """The loop as one operation of JAX, which compiles its step once; unrolled it takes minutes."""
+    jax = _jax()
+
+    def run(state: Any, *constants: Any, xp: Any) -> Any:
+        return jax.lax.fori_loop(0, depth, lambda i, u: step(u, xp, i, *constants), state)
+
+    return run
+
+
+def _over(instance: Instance) -> Callable[..., Any]:
+    f = instance.f if instance.step is None else instance.in_parts(_looped)
     xp = namespace()
     return lambda x, *constants: f(x, xp, *constants)
 
@@ -108,12 +118,7 @@ class Jax:
         return frozenset(PROGRAMS[self.mode])
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """A sentence where forward mode would carry too many tangents, or a loop is too deep."""
-        if instance.step is not None and instance.depth > MOST_STEPS:
-            return (
-                f"jax: a loop of {instance.depth} steps is unrolled, which XLA takes minutes to "
-                f"compile; depth may be {MOST_STEPS}"
-            )
+        """A sentence where forward mode would carry too many tangents."""
         limit = MOST_INPUTS.get(operator, instance.n)
         if self.mode == "reverse" or instance.n <= limit:
             return None
@@ -122,7 +127,7 @@ class Jax:
     def build(self, instance: Instance, operator: str) -> Kernel:
         """Trace and compile at another point; raises Unsupported where values decide the way."""
         jax = _jax()
-        program = PROGRAMS[self.mode][operator](jax, _over(instance.f))
+        program = PROGRAMS[self.mode][operator](jax, _over(instance))
         compiled = jax.jit(program)
 
         def call(*args: Any) -> Any:

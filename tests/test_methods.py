@@ -436,3 +436,23 @@ def test_checkpoints_trade_memory_for_steps() -> None:
 def test_checkpoints_need_a_loop(operator: str) -> None:
     reason = why_not(method("reverse_checkpointed[slots=4]"), one("lecture[n=2]"), operator)
     assert reason == "reverse_checkpointed: lecture offers no start, step and finish"
+
+
+# --- loops in other methods -----------------------------------------------------------------------
+
+
+def test_jax_compiles_a_loop_at_any_depth() -> None:
+    """Its step is compiled once: as many equations at depth 400 as at depth 4."""
+    deep, shallow = one("fisher[n=3,depth=400]"), one("fisher[n=3,depth=4]")
+    reverse = method("jax[mode=reverse]")
+    got = answer(reverse, deep, "gradient")
+    assert np.allclose(got, deep.gradient(), rtol=1e-13, atol=0)
+    sizes = [prepare(reverse, i, "gradient").sizes()["jaxpr_eqns"] for i in (deep, shallow)]
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("name", ["compiled_forward", "compiled_reverse"])
+def test_compiled_methods_unroll_short_loops_only(name: str) -> None:
+    assert why_not(method(name), one("fisher[n=2,depth=64]"), "gradient") is None
+    reason = why_not(method(name), one("fisher[n=2,depth=65]"), "gradient")
+    assert reason == f"{name}: it unrolls a loop of 65 steps; at most 64"
