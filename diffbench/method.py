@@ -29,6 +29,7 @@ __all__ = [
     "Method",
     "Prepared",
     "capability",
+    "gathered",
     "native_of",
     "positional",
     "prepare",
@@ -53,6 +54,10 @@ class Method(Protocol):
     ``native`` is all that the class can have natively. Where that depends on the parameters or
     on the instance, the class may also define ``native_for(instance) -> frozenset[str]``, the
     part of it that holds there; what falls out is derived like any other operator.
+
+    A class may define ``sparse``, the native operators that it answers with ``scipy.sparse``
+    arrays: where the family says that they are sparse, these may be asked of it at any size, and
+    ``collect`` may leave them sparse, as :func:`gathered` does with large ones.
     """
 
     name: ClassVar[str]
@@ -84,8 +89,8 @@ class Kernel:
 
     ``stage`` takes numpy arrays (seed None where the operator has none) to the method's own
     arguments; ``call`` is timed and must return only when the answer is there; ``collect`` turns
-    it into numpy. ``sizes()`` counts expression sizes by record field (``tree_ops``,
-    ``jaxpr_eqns``, ...); it is called once, after the timed phases.
+    it into numpy, or leaves it a ``scipy.sparse`` array. ``sizes()`` counts expression sizes by
+    record field (``tree_ops``, ``jaxpr_eqns``, ...); it is called once, after the timed phases.
     """
 
     call: Callable[..., Any]
@@ -115,6 +120,11 @@ def positional(x: Array, seed: Array | None, constants: tuple[Any, ...]) -> tupl
     return (x, *constants) if seed is None else (x, seed, *constants)
 
 
+def gathered(answer: Any) -> Any:
+    """A ``scipy.sparse`` answer as numpy, or as it is where that has over MOST_ENTRIES entries."""
+    return answer.toarray() if math.prod(answer.shape) <= MOST_ENTRIES else answer
+
+
 def _too_large(instance: Instance, operator: str) -> str | None:
     entries = math.prod(OPERATORS[operator].shape(instance.n, instance.y_shape))
     if entries <= MOST_ENTRIES:
@@ -134,10 +144,11 @@ def capability(method: Method, instance: Instance, operator: str) -> Capability:
     for package, hint in method.requires.items():
         if importlib.util.find_spec(package) is None:
             return Capability(f"needs {package}: {hint}")
-    large = _too_large(instance, operator)
-    if large is not None:
-        return Capability(large)
     native = native_of(method, instance)
+    large = _too_large(instance, operator)
+    stays_sparse = operator in native & instance.sparse & getattr(method, "sparse", frozenset())
+    if large is not None and not stays_sparse:
+        return Capability(large)
     if operator in native:
         return Capability(method.why_not(instance, operator))
     derivation = route(operator, native, instance.scalar, method.nests, instance.n, instance.m)

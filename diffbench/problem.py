@@ -113,7 +113,8 @@ class Family:
     """A scalable problem: its parameters, the sizes of each profile, and how to build one.
 
     ``sizes`` maps a profile (quick, standard, full) to the body of a selection
-    (``"n=2:512:x4"``). ``zero`` names the operators whose answer is identically zero.
+    (``"n=2:512:x4"``). ``zero`` names the operators whose answer is identically zero, ``sparse``
+    those with only a few nonzeros a row: sparse methods are asked for them at any size.
     ``why_not`` maps parameters to the sentence why a size cannot be built, or None.
     """
 
@@ -126,6 +127,7 @@ class Family:
     sizes: Mapping[str, str]
     build: Callable[[Mapping[str, Any], np.random.Generator], Parts]
     zero: frozenset[str] = frozenset()
+    sparse: frozenset[str] = frozenset()
 
     def parameter_values(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """All parameters, given or default, each checked; BadSize names what is accepted."""
@@ -170,6 +172,7 @@ class Family:
             f=parts.f,
             answers=parts.answers,
             zero=self.zero,
+            sparse=self.sparse,
             start=parts.start,
             step=parts.step,
             finish=parts.finish,
@@ -215,6 +218,7 @@ class Instance:
     f: Function
     answers: Mapping[str, Function]
     zero: frozenset[str]
+    sparse: frozenset[str] = frozenset()
     start: Function | None = None
     step: Function | None = None
     finish: Function | None = None
@@ -247,7 +251,8 @@ class Instance:
         """The same point and constants with another function (its answers and parts are gone)."""
         rng = np.random.default_rng([self.seed, 2])
         w = _frozen(_seed_vector(rng, () if m is None else (m,)))
-        bare = replace(self, answers={}, zero=frozenset(), start=None, step=None, finish=None)
+        none: frozenset[str] = frozenset()
+        bare = replace(self, answers={}, zero=none, sparse=none, start=None, step=None, finish=None)
         return replace(bare, f=f, m=m or 1, scalar=m is None, w=w)
 
     def in_parts(self, looped: Callable[[Function, int], Function]) -> Function:

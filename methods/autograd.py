@@ -35,6 +35,15 @@ def _take(anp: Any) -> Callable[..., Any]:
     return take
 
 
+def _concat(anp: Any) -> Callable[..., Any]:
+    def concat(arrays: Any, axis: int | None = 0) -> Any:
+        if axis is None:
+            return anp.concatenate([anp.reshape(a, (-1,)) for a in arrays])
+        return anp.concatenate(arrays, axis)
+
+    return concat
+
+
 def _cumulative_sum(anp: Any) -> Callable[..., Any]:
     return lambda x, axis=None: anp.cumsum(x, axis=0 if axis is None else axis)
 
@@ -206,6 +215,7 @@ GAPS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     # name -> autograd.numpy -> function with a VJP and a JVP; what is missing without it
     "asarray": lambda anp: lambda x, dtype=None: anp.array(x),  # no VJP
     "broadcast_to": lambda anp: lambda x, shape: x * np.ones(shape),  # raises on leading axes
+    "concat": _concat,  # an array of boxed objects
     "cumulative_prod": _cumulative_prod,  # no VJP
     "cumulative_sum": _cumulative_sum,  # no VJP
     "diagonal": _diagonal,  # raises

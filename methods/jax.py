@@ -66,8 +66,7 @@ def _looped(step: Function, depth: int) -> Function:
     return run
 
 
-def _over(instance: Instance) -> Callable[..., Any]:
-    f = instance.f if instance.step is None else instance.in_parts(_looped)
+def _over(f: Function) -> Callable[..., Any]:
     xp = namespace()
     return lambda x, *constants: f(x, xp, *constants)
 
@@ -127,7 +126,8 @@ class Jax:
     def build(self, instance: Instance, operator: str) -> Kernel:
         """Trace and compile at another point; raises Unsupported where values decide the way."""
         jax = _jax()
-        program = PROGRAMS[self.mode][operator](jax, _over(instance))
+        f = instance.f if instance.step is None else instance.in_parts(_looped)
+        program = PROGRAMS[self.mode][operator](jax, _over(f))
         compiled = jax.jit(program)
 
         def call(*args: Any) -> Any:

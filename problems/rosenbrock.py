@@ -85,4 +85,5 @@ FAMILY = Family(
         "full": "n=2|8|32|256|4096|32768|262144|1000000",
     },
     build=build,
+    sparse=frozenset({"hessian"}),
 )

@@ -25,11 +25,12 @@ STEP = 1e-30
 TIGHT = 1e-13
 SMALL = (
     "lecture[n=2|4],logistic[depth=1|2|7],speelpenning[n=2|5],rosenbrock[n=2|5],helmholtz[n=1|3],"
-    "chebyshev[m=1|2|9],affine_tanh[n=1,m=1],affine_tanh[n=3,m=2],affine_tanh[n=2,m=4],"
+    "chebyshev[m=1|2|9],bratu[n=1|4],affine_tanh[n=1,m=1],affine_tanh[n=3,m=2],affine_tanh[n=2,m=4],"
     "mlp[width=1],mlp[width=2,layers=2,batch=3],fisher[n=2,depth=2],fisher[n=3,depth=9]"
 )
 BUILT_IN = {
     "affine_tanh",
+    "bratu",
     "chebyshev",
     "fisher",
     "helmholtz",
@@ -211,6 +212,18 @@ def test_chebyshev_closed_forms() -> None:
     assert np.allclose(polynomials.jacobian()[:, 0], slopes, rtol=0, atol=1e-12)
 
 
+def test_bratu_is_the_equation_on_its_grid() -> None:
+    bratu = one("bratu[n=3]")
+    a, b, c = bratu.x
+    bend = 16.0 * np.array([-2.0 * a + b, a - 2.0 * b + c, b - 2.0 * c])
+    assert np.allclose(bratu.value(), bend + np.exp(bratu.x), rtol=1e-15)
+    assert bratu.jacobian().tolist() == [
+        [np.exp(a) - 32.0, 16.0, 0.0],
+        [16.0, np.exp(b) - 32.0, 16.0],
+        [0.0, 16.0, np.exp(c) - 32.0],
+    ]
+
+
 def test_mlp_derives_its_size() -> None:
     assert one("mlp[width=4,layers=3,batch=2]").n == 3 * 4 * 5
     assert one("mlp[width=4,layers=3,batch=2]").depth == 3
@@ -287,6 +300,7 @@ def test_fisher_keeps_its_population_between_nothing_and_all() -> None:
         ("logistic[n=1]", ["'n'", "depth"]),
         ("lecture[n=3]", ["multiple of 2", "got 3"]),
         ("rosenbrock[n=1]", ["n >= 2", "got n=1"]),
+        ("bratu[n=0]", ["n >= 1", "got n=0"]),
         ("helmholtz[n=4097]", ["n <= 4096", "got n=4097"]),
         ("affine_tanh[n=0]", ["n >= 1"]),
         ("fisher[depth=1]", ["depth >= 2", "got depth=1"]),
@@ -307,6 +321,6 @@ def test_profiles_hold_every_family(profile: str) -> None:
     assert all(isinstance(v, int | float) for _, params in points for v in params.values())
 
 
-@pytest.mark.parametrize("name", ["lecture", "rosenbrock", "speelpenning"])
+@pytest.mark.parametrize("name", ["bratu", "lecture", "rosenbrock", "speelpenning"])
 def test_full_profile_reaches_a_million(name: str) -> None:
     assert max(params["n"] for _, params in FAMILIES.points(name, "full")) == 1_000_000

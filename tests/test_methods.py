@@ -23,8 +23,8 @@ from diffbench.registry import discover
 
 PLUGINS = discover(kinds=("methods", "problems"))
 FAMILIES = PLUGINS.instances(
-    "affine_tanh[n=4,m=3],chebyshev[m=5],fisher[n=2,depth=2],helmholtz[n=2],lecture[n=4],"
-    "logistic[depth=4],"
+    "affine_tanh[n=4,m=3],bratu[n=4],chebyshev[m=5],fisher[n=2,depth=2],helmholtz[n=2],"
+    "lecture[n=4],logistic[depth=4],"
     "mlp[width=1,layers=2,batch=2],rosenbrock[n=4],speelpenning[n=4]"
 )
 METHODS = PLUGINS.methods("all")
@@ -91,6 +91,8 @@ def test_the_variants_are_there() -> None:
         "reverse_checkpointed[slots=4]",
         "reverse_checkpointed[slots=32]",
         "reverse_checkpointed[slots=256]",
+        "sparse_forward",
+        "sparse_reverse",
         "symbolic[cse=no]",
         "symbolic[cse=yes]",
         "zero",
@@ -183,6 +185,9 @@ def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
 @pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
 def test_a_hessian_that_fits_in_no_memory_is_refused(with_method: Method) -> None:
     large = one("rosenbrock[n=1000000]")
+    if "hessian" in getattr(with_method, "sparse", ()):
+        assert why_not(with_method, large, "hessian") is None
+        large = replace(large, sparse=frozenset())
     reason = why_not(with_method, large, "hessian")
     assert reason is not None
     known = ("1e+12 entries", "second imaginary unit", "offers no start, step and finish")

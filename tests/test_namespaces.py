@@ -59,6 +59,7 @@ B = np.array([0.3, -0.2, 0.9])
 GAPS: dict[str, Callable[[Any, Any], Any]] = {
     "asarray": lambda x, xp: xp.asarray([x[0] * x[1], x[2]]),
     "broadcast_to": lambda x, xp: xp.broadcast_to(x, (2, 9)),
+    "concat": lambda x, xp: xp.concat([x[2:4], B, xp.sin(x)]),
     "cumulative_prod": lambda x, xp: xp.cumulative_prod(x),
     "cumulative_sum": lambda x, xp: xp.cumulative_sum(_matrix(x, xp), axis=1),
     "diagonal": lambda x, xp: xp.linalg.diagonal(_matrix(x, xp), offset=1),

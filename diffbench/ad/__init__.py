@@ -8,7 +8,14 @@ array([5.5       , 1.71633781])
 
 from diffbench.ad.checkpoint import checkpoint
 from diffbench.ad.compile import Compiled, compile, source
-from diffbench.ad.errors import ADError, NamespaceError, TracedArrayError, Undecided
+from diffbench.ad.errors import (
+    ADError,
+    NamespaceError,
+    PathChanged,
+    TooDense,
+    TracedArrayError,
+    Undecided,
+)
 from diffbench.ad.graph import Graph, Traced
 from diffbench.ad.operators import (
     derivative_graph,
@@ -22,12 +29,25 @@ from diffbench.ad.operators import (
     trace,
     vjp,
 )
+from diffbench.ad.sparse import (
+    SparseDerivative,
+    SparsePlan,
+    hessian_sparsity,
+    sparse_hessian,
+    sparse_jacobian,
+    sparse_plan,
+    sparsity,
+)
 
 __all__ = [
     "ADError",
     "Compiled",
     "Graph",
     "NamespaceError",
+    "PathChanged",
+    "SparseDerivative",
+    "SparsePlan",
+    "TooDense",
     "Traced",
     "TracedArrayError",
     "Undecided",
@@ -37,10 +57,15 @@ __all__ = [
     "grad",
     "gradient_of",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "jacobian",
     "jvp",
     "source",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparse_plan",
+    "sparsity",
     "tape_bytes",
     "trace",
     "vjp",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ADError", "NamespaceError", "TracedArrayError", "Undecided"]
+__all__ = [
+    "ADError",
+    "NamespaceError",
+    "PathChanged",
+    "TooDense",
+    "TracedArrayError",
+    "Undecided",
+]
 
 
 class ADError(ValueError):
@@ -19,3 +26,11 @@ class TracedArrayError(TypeError, ADError):
 
 class Undecided(ADError):
     """A comparison that balls of this precision cannot decide; more bits will tell."""
+
+
+class PathChanged(ADError):
+    """A plan was made along another path of branches than the program takes at this point."""
+
+
+class TooDense(ADError):
+    """A pattern with more entries than are kept: no sparse derivative is to be had."""

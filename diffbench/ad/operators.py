@@ -33,7 +33,7 @@ __all__ = [
 Function = Callable[..., Any]
 
 
-def _point(x: Any) -> Any:
+def point(x: Any) -> Any:
     """x as float64 numpy of shape (n,), or as it is where it is traced or holds objects."""
     if isinstance(x, Traced):
         return x
@@ -77,7 +77,7 @@ def gradient_of(f: Function, backend: Backend = FLOATS) -> Function:
 def grad(f: Function) -> Function:
     """``grad(f)(x, *constants)``: the gradient of shape ``(n,)``, in one reverse sweep."""
     g = gradient_of(f)
-    return lambda x, *constants: _floats(g(_point(x), None, *constants))
+    return lambda x, *constants: _floats(g(point(x), None, *constants))
 
 
 def _floats(a: Any) -> Any:
@@ -87,14 +87,14 @@ def _floats(a: Any) -> Any:
 def vjp(f: Function, x: Any, w: Any, *constants: Any) -> tuple[Any, Any]:
     """``(y, w J)`` for an adjoint ``w`` of the shape of y: one reverse sweep; w J is ``(n,)``."""
     y, (adjoint,) = reverse.pull(
-        f, _point(x), constants, seeds=lambda y: [_like(w, shape_of(y), "w")]
+        f, point(x), constants, seeds=lambda y: [_like(w, shape_of(y), "w")]
     )
     return _floats(y), _floats(adjoint)
 
 
 def jvp(f: Function, x: Any, v: Any, *constants: Any) -> tuple[Any, Any]:
     """``(y, J v)`` for a tangent ``v`` of shape ``(n,)``: one forward sweep; J v is like y."""
-    x = _point(x)
+    x = point(x)
     v = _like(v, shape_of(x), "v")
     y, tangents = forward.push(f, x, v[None, ...], constants)
     return _floats(y), _floats(tangents[0])
@@ -114,7 +114,7 @@ def jacobian(f: Function, mode: str = "auto") -> Function:
     """
 
     def call(x: Any, *constants: Any) -> Any:
-        x = _point(x)
+        x = point(x)
         if mode == "forward":
             return _floats(_by_columns(f, x, constants))
         with opened() as level:
@@ -144,7 +144,7 @@ def hessian(f: Function) -> Function:
     """``hessian(f)(x, *constants)``: ``(n, n)``, n directions forward over one reverse sweep."""
 
     def call(x: Any, *constants: Any) -> Any:
-        return _floats(forward.chunked(gradient_of(f), _point(x), constants)[1])
+        return _floats(forward.chunked(gradient_of(f), point(x), constants)[1])
 
     return call
 
@@ -152,13 +152,13 @@ def hessian(f: Function) -> Function:
 def trace(f: Function, x: Any, *constants: Any) -> Graph:
     """The evaluation trace (Wengert list) of f at x, checkpointed loops unrolled."""
     with opened() as level:
-        return reverse.record(f, _point(x), constants, FLOATS, level, unrolls=True)[0]
+        return reverse.record(f, point(x), constants, FLOATS, level, unrolls=True)[0]
 
 
 def tape_bytes(f: Function, x: Any, *constants: Any) -> int:
     """Bytes that reverse mode keeps between recording f at x and sweeping back."""
     with opened() as level:
-        return reverse.record(f, _point(x), constants, FLOATS, level)[0].nbytes
+        return reverse.record(f, point(x), constants, FLOATS, level)[0].nbytes
 
 
 def derivative_graph(

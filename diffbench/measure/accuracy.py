@@ -9,12 +9,13 @@ Comparisons are written ``not (error <= limit)``, so that NaN fails.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diffbench.measure.answers import is_sparse, on_pattern
 from diffbench.measure.reference import Reference
 
 __all__ = ["Accuracy", "judge"]
@@ -58,6 +59,7 @@ def judge(answer: Any, reference: Reference, claim: str = "exact") -> Accuracy:
         return Accuracy(**facts, verdict="wrong", verdict_reason=malformed)
     if reference.claim == "none":
         return Accuracy(**facts, verdict="uninformative", verdict_reason=reference.reason)
+    answer, reference = _aligned(answer, reference)
     error = np.abs((answer - reference.hi) - reference.lo) + reference.radius
     error = np.where(
         (answer == reference.hi) & (reference.lo == 0) & (reference.radius == 0), 0.0, error
@@ -98,14 +100,36 @@ def _condition(reference: Reference) -> dict[str, Any]:
 
 
 def _malformed(answer: Any, reference: Reference) -> str:
-    if not isinstance(answer, np.ndarray | np.float64):
+    if not (isinstance(answer, np.ndarray | np.float64) or is_sparse(answer)):
         return f"the answer is no numpy array but {type(answer).__name__}"
-    if answer.shape != reference.hi.shape:
-        return f"the answer has shape {answer.shape}, expected {reference.hi.shape}"
+    if answer.shape != reference.shape:
+        return f"the answer has shape {answer.shape}, expected {reference.shape}"
     if answer.dtype != np.float64:
         return f"the answer has dtype {answer.dtype}, expected float64"
-    bad = int(np.size(answer) - np.count_nonzero(np.isfinite(answer)))
-    return f"{bad} of {np.size(answer)} entries are not finite" if bad else ""
+    entries = answer.data if is_sparse(answer) else answer
+    bad = int(np.size(entries) - np.count_nonzero(np.isfinite(entries)))
+    return f"{bad} of {np.size(entries)} entries are not finite" if bad else ""
+
+
+def _aligned(answer: Any, reference: Reference) -> tuple[Any, Reference]:
+    """Answer and reference as arrays of one shape: dense, or on the pattern of the reference.
+
+    What a sparse answer holds outside of that pattern stands at the end, beside a proven 0.
+    """
+    if reference.pattern is None:
+        return (answer.toarray() if is_sparse(answer) else answer), reference
+    if not is_sparse(answer):
+        from scipy import sparse
+
+        answer = sparse.csr_array(answer)
+    inside, outside = on_pattern(answer, reference.pattern)
+    zeros = np.zeros(outside.size)
+    hi, lo, radius, rad53 = (
+        np.concatenate([a, zeros])
+        for a in (reference.hi, reference.lo, reference.radius, reference.rad53)
+    )
+    flat = replace(reference, hi=hi, lo=lo, radius=radius, rad53=rad53, pattern=None)
+    return np.concatenate([inside, outside]), flat
 
 
 def _errors(error: Array, bound: Array, reference: Reference) -> dict[str, Any]:

@@ -8,6 +8,7 @@ how far rounding in double precision may honestly carry an answer.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from diffbench.ad.kernels import Contraction
 from diffbench.ad.namespace import object_backend
 from diffbench.ad.operators import gradient_of, unit_seeds
 from diffbench.ad.rules import Rule
+from diffbench.measure import answers
+from diffbench.method import MOST_ENTRIES
 from diffbench.problem import Instance
 
 __all__ = ["Reference", "ball_backend", "certify", "enclosure"]
@@ -47,8 +50,10 @@ BESIDE_53 = 2.0**-10
 class Reference:
     """Enclosure of an answer: ``hi + lo`` (two doubles) with a proven ``radius``, and ``rad53``.
 
-    All four have the shape of the answer. ``claim`` is none where no ball came out finite and
-    tight, with the ``reason``; ``zero`` where the family declares the answer identically zero.
+    All four have the shape of the answer, or that of the nonzeros of a ``pattern`` (a boolean
+    CSR array) outside of which the answer is proven to be 0. ``claim`` is none where no ball came
+    out finite and tight, with the ``reason``; ``zero`` where the family declares the answer
+    identically zero.
     """
 
     hi: Array
@@ -59,14 +64,19 @@ class Reference:
     bits: int | None
     reason: str
     zero: bool
+    pattern: Any = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the answer."""
+        return self.hi.shape if self.pattern is None else self.pattern.shape
 
     def save(self, path: Path | str) -> None:
         """Write it as one npz file."""
         facts = np.array([self.claim, str(self.bits or 0), self.reason, str(int(self.zero))])
+        arrays = {name: getattr(self, name) for name in ("hi", "lo", "radius", "rad53")}
         with open(path, "wb") as file:
-            np.savez(
-                file, hi=self.hi, lo=self.lo, radius=self.radius, rad53=self.rad53, facts=facts
-            )
+            np.savez(file, facts=facts, **arrays, **answers.parts(self.pattern))
 
     @classmethod
     def load(cls, path: Path | str) -> Reference:
@@ -74,8 +84,9 @@ class Reference:
         with np.load(path, allow_pickle=False) as data:
             claim, bits, reason, zero = map(str, data["facts"])
             hi, lo, radius, rad53 = (data[name] for name in ("hi", "lo", "radius", "rad53"))
+            pattern = answers.joined(data)
         known = CLAIMS[CLAIMS.index(claim)]
-        return cls(hi, lo, radius, rad53, known, int(bits) or None, reason, zero == "1")
+        return cls(hi, lo, radius, rad53, known, int(bits) or None, reason, zero == "1", pattern)
 
 
 # --- ball arithmetic over the rule table ---------------------------------------------------------
@@ -222,30 +233,72 @@ def _midpoints(enclosed: Any) -> tuple[Array, Array, Array]:
 
 
 def certify(instance: Instance, operator: str) -> Reference:
-    """The proven answer of one cell, or a Reference that says why there is none."""
-    shape = _answer_shape(instance, operator)
-    zero = operator in instance.zero
-    work = _work(instance, operator)
+    """The proven answer of one cell, or a Reference that says why there is none.
+
+    An answer that the family calls sparse and that is too large to be made whole is proven on the
+    nonzeros of its pattern, along coloured seeds; the balls must take the very path of which the
+    pattern was read off.
+    """
+    if operator in instance.sparse and math.prod(_answer_shape(instance, operator)) > MOST_ENTRIES:
+        plan = ad.sparse_plan(instance.f, instance.x, *instance.constants, operator=operator)
+        enclosed = functools.partial(_along_seeds, instance, plan)
+        sweeps = plan.count * SWEEPS.get(operator, 4)
+        question = Question(enclosed, (plan.pattern.nnz,), sweeps, plan.pattern)
+    else:
+        shape = _answer_shape(instance, operator)
+        enclosed = functools.partial(enclosure, instance, operator)
+        question = Question(enclosed, shape, _sweeps(instance, operator))
+    return _certified(instance, question, operator in instance.zero)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be proven: its enclosure at so many bits, its shape, and its cost in f."""
+
+    enclosed: Callable[[int], Any]
+    shape: tuple[int, ...]
+    sweeps: float
+    pattern: Any = None
+
+
+def _along_seeds(instance: Instance, plan: ad.SparsePlan, bits: int) -> Any:
+    """The nonzeros of a sparse answer as an object array of balls at that precision."""
+    with precision(bits):
+        backend = ball_backend("each" if bits == DOUBLE else "once")
+        x, c = balls(instance.x), tuple(map(balls, instance.constants))
+        return np.asarray(plan.entries(x, c, backend), dtype=object)
+
+
+def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
+    """Bits are doubled until the enclosure is tight."""
+    primal = ad.trace(instance.f, instance.x, *instance.constants).ops() + instance.n
+    work = float(primal) * question.sweeps
     if work > MOST_OPERATIONS:
-        reason = (
-            f"too large to prove: about {work:.1e} ball operations (limit {MOST_OPERATIONS:.0e})"
+        return _nothing(
+            question,
+            f"too large to prove: about {work:.1e} ball operations (limit {MOST_OPERATIONS:.0e})",
+            zero,
         )
-        return _nothing(shape, reason, zero)
-    rad53 = _radii53(instance, operator, shape)
+    rad53 = _radii53(question)
     reason = "no ball came out"
     for bits in PRECISIONS:
         try:
-            hi, lo, radius = _midpoints(enclosure(instance, operator, bits))
+            hi, lo, radius = _midpoints(question.enclosed(bits))
+        except ad.PathChanged:
+            reason = f"balls of {bits} bits take another branch than doubles: no pattern is known"
+            continue
         except ad.Undecided as error:
             reason = f"a branch cannot be decided at {bits} bits: {error}"
             continue
         if not np.isfinite(hi).all():
             reason = f"singular point: {np.sum(~np.isfinite(hi))} entries have no finite ball"
         elif np.all((radius <= TIGHT * np.abs(hi)) | (radius <= BESIDE_53 * rad53)):
-            return Reference(hi, lo, radius, rad53, "certified", bits, "", zero)
+            pattern = question.pattern
+            return Reference(hi, lo, radius, rad53, "certified", bits, "", zero, pattern)
         else:
             reason = f"no tight enclosure at {bits} bits"
-    return _nothing(shape, reason, zero)
+    return _nothing(question, reason, zero)
 
 
 def _answer_shape(instance: Instance, operator: str) -> tuple[int, ...]:
@@ -254,22 +307,22 @@ def _answer_shape(instance: Instance, operator: str) -> tuple[int, ...]:
     return OPERATORS[operator].shape(instance.n, instance.y_shape)
 
 
-def _nothing(shape: tuple[int, ...], reason: str, zero: bool) -> Reference:
-    empty = np.full(shape, np.nan)
-    return Reference(empty, empty, empty, np.full(shape, np.inf), "none", None, reason, zero)
+def _nothing(question: Question, reason: str, zero: bool) -> Reference:
+    empty, wide = np.full(question.shape, np.nan), np.full(question.shape, np.inf)
+    return Reference(empty, empty, empty, wide, "none", None, reason, zero, question.pattern)
 
 
-def _radii53(instance: Instance, operator: str, shape: tuple[int, ...]) -> Array:
+def _radii53(question: Question) -> Array:
     try:
-        return _midpoints(enclosure(instance, operator, DOUBLE))[2]
-    except ad.Undecided:
-        return np.full(shape, np.inf)
+        return _midpoints(question.enclosed(DOUBLE))[2]
+    except (ad.Undecided, ad.PathChanged):
+        return np.full(question.shape, np.inf)
 
 
-def _work(instance: Instance, operator: str) -> float:
-    """Ball operations to expect: those of f, times what the operator multiplies them by."""
-    primal = ad.trace(instance.f, instance.x, *instance.constants).ops() + instance.n
-    sweeps = {"value": 1, "hessian": 8 * instance.n, "hvp": 8}
-    return float(primal) * sweeps.get(
-        operator, 4 if operator != "jacobian" else 4 * min(instance.n, instance.m)
-    )
+SWEEPS = {"value": 1, "hessian": 8, "hvp": 8}  # ball operations beside those of f, else 4
+
+
+def _sweeps(instance: Instance, operator: str) -> float:
+    """Ball operations to expect for one of f: by the columns or rows that the operator takes."""
+    lines = {"hessian": instance.n, "jacobian": min(instance.n, instance.m)}
+    return float(SWEEPS.get(operator, 4) * lines.get(operator, 1))

@@ -27,8 +27,9 @@ class Profile:
     """How much effort goes into a cell.
 
     ``slow_s`` is the seconds that the rounds of one slow cell may take. Operators that are not
-    asked for by name are planned up to so many ``entries`` of their answer; and of a scalar f,
-    those in ``same`` are not, for they are its gradient laid flat, or times a seed.
+    asked for by name are planned up to so many ``entries`` of their answer, or at any size where
+    the family calls it sparse; and of a scalar f, those in ``same`` are not, for they are its
+    gradient laid flat, or times a seed.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Block:
     depth: int
     scalar: bool
     operators: tuple[str, ...]
+    sparse: tuple[str, ...] = ()  # operators whose answer the family calls sparse
 
     @property
     def size(self) -> int:
@@ -139,14 +141,25 @@ class Block:
         return self.n * self.m * self.depth
 
 
-def planned(row: Profile, asked: Iterable[str], n: int, m: int, scalar: bool) -> tuple[str, ...]:
+def planned(
+    row: Profile,
+    asked: Iterable[str],
+    n: int,
+    m: int,
+    scalar: bool,
+    sparse: Iterable[str] = (),
+) -> tuple[str, ...]:
     """The operators of one instance: those asked for by name, else what the profile plans."""
     named = tuple(asked)
-    return named or tuple(op for op in OPERATORS if _plans(row, OPERATORS[op], n, m, scalar))
+    unlimited = frozenset(sparse)
+    return named or tuple(
+        name for name, op in OPERATORS.items() if _plans(row, op, n, m, scalar, name in unlimited)
+    )
 
 
-def _plans(row: Profile, op: Operator, n: int, m: int, scalar: bool) -> bool:
-    fits = math.prod(op.shape(n, () if scalar else (m,))) <= row.entries.get(op.name, math.inf)
+def _plans(row: Profile, op: Operator, n: int, m: int, scalar: bool, sparse: bool) -> bool:
+    entries = math.prod(op.shape(n, () if scalar else (m,)))
+    fits = sparse or entries <= row.entries.get(op.name, math.inf)
     return fits and (op.name not in row.same if scalar else not op.scalar_only)
 
 
@@ -159,10 +172,7 @@ def blocks(
     of each, then the next of each.
     """
     asked = tuple(asked)
-    made = [
-        Block(**facts, operators=planned(row, asked, facts["n"], facts["m"], facts["scalar"]))
-        for facts in described
-    ]
+    made = [_block(facts, row, asked) for facts in described]
     turn: dict[str, int] = {}
     order = []
     for block in sorted(made, key=lambda b: b.size):
@@ -170,6 +180,12 @@ def blocks(
         turn[block.family] += 1
         order.append((block.size, place, block))
     return [block for _, _, block in sorted(order, key=lambda o: (o[1], o[0], o[2].family))]
+
+
+def _block(facts: Mapping[str, Any], row: Profile, asked: tuple[str, ...]) -> Block:
+    size = {name: facts[name] for name in ("n", "m", "scalar")}
+    operators = planned(row, asked, **size, sparse=facts.get("sparse", ()))
+    return Block(**facts, operators=operators)
 
 
 def command(request: Request, instance: str, method: str, operator: str) -> str:

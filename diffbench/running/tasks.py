@@ -16,7 +16,7 @@ import numpy as np
 
 from diffbench.ad.namespace import NUMPY
 from diffbench.errors import DiffbenchError, Unsupported
-from diffbench.measure import clock, counts, memory, swell
+from diffbench.measure import answers, clock, counts, memory, swell
 from diffbench.method import Method, Prepared, prepare
 from diffbench.problem import Instance
 from diffbench.registry import Registry, discover
@@ -99,7 +99,8 @@ class Session:
     def _described(self, family: str, params: dict[str, Any], seed: int) -> Task:
         made = self.registry.family(family).instance(params, seed)
         size = {"n": made.n, "m": made.m, "depth": made.depth, "scalar": made.scalar}
-        return {"family": family, "params": params, "name": made.name, **size}
+        more = {"name": made.name, "sparse": sorted(made.sparse)}
+        return {"family": family, "params": params, **more, **size}
 
     def do_certify(self, instance: Task, operator: str, path: str) -> str:
         """Compute the proven answer and leave it in a file; its claim."""
@@ -119,7 +120,7 @@ class Session:
             return {"verdict": "uninformative", "reference": "none"}
         if path not in self.references:
             self.references[path] = Reference.load(path)
-        return asdict(judge(np.load(answer), self.references[path], claim))
+        return asdict(judge(answers.load(answer), self.references[path], claim))
 
     # --- the workers of the methods ---------------------------------------------------------------
 
@@ -246,11 +247,11 @@ def checked(prepared: Prepared, path: str) -> Task:
     (out, peak), found = counts.counted(instance.f, lambda: memory.peak_bytes(prepared.call, args))
     answer = prepared.collect(out)
     facts: Task = {"peak_bytes": peak, **asdict(found)}
-    if not isinstance(answer, np.ndarray | np.generic) or answer.dtype.kind not in "biufc":
+    if not answers.numeric(answer):
         kind = f"{type(answer).__name__} {getattr(answer, 'dtype', '')}".strip()
         malformed = f"the answer is no array of numbers but {kind}"
         return {**facts, "verdict": "wrong", "verdict_reason": malformed}
-    np.save(path, answer)
+    answers.save(answer, path)
     return {**facts, "dtype": str(answer.dtype)}
 
 

@@ -96,7 +96,10 @@ class Nests:
         found = self.code.known(key)
         if found is None:
             found = self._made(node, at)
-            self.code.memo[min(found.level, len(self.code.memo) - 1)][key] = found
+            # What holds in one loop only must be forgotten with it, be it as constant as 0.
+            inner = max((level for index in at for level, _ in index.terms), default=0)
+            level = found.level if len(key) == 1 else max(found.level, inner)
+            self.code.memo[level][key] = found
         return found
 
     def _made(self, node: Node, at: Index) -> Value:

@@ -102,9 +102,18 @@ class _Texts:
             yield f"{name} = np.einsum('{a},{b}->{out}', {args[0]}, {args[1]})"
         elif node.op == "python":
             call = _function(node.params.name)
-            yield f"{name} = {call}({', '.join([*args, *map(repr, node.params.params)])})"
+            yield f"{name} = {call}({', '.join([*args, *map(_parameter, node.params.params)])})"
         else:
             yield f"{name} = {_expression(node.op, args)}"
+
+
+def _parameter(value: Any) -> str:
+    """A parameter of a primitive as Python reads it."""
+    if isinstance(value, np.ndarray):
+        return f"np.array({_listed(value)})"
+    if isinstance(value, tuple):
+        return f"({''.join(f'{_parameter(v)}, ' for v in value)})"
+    return repr(value)
 
 
 def _expression(op: str, args: list[str]) -> str:
