@@ -210,6 +210,14 @@ def test_two_loops_in_one_program_and_one_inside_the_other() -> None:
     assert np.allclose(ad.grad(both)(X), ad.grad(plain_both)(X), rtol=1e-14, atol=0)
 
 
+def test_a_loop_inside_a_step_is_held_as_a_loop_too() -> None:
+    sizes = [
+        ad.tape_bytes(looped(4, 2, lambda state, xp, i, s=s: looped(100, s)(state, xp)), X)
+        for s in (None, 3)
+    ]
+    assert 10 * sizes[1] < sizes[0]
+
+
 def test_states_may_change_their_shape_and_forget_the_input() -> None:
     def grows(state: Any, xp: Any, i: int) -> Any:
         return xp.concat([xp.sin(state), state[:1]])
@@ -248,10 +256,14 @@ def test_balls_pass_through_it(operator: str) -> None:
     assert all(a.mid() == b.mid() and a.rad() == b.rad() for a, b in zip(ours, theirs, strict=True))
 
 
-def test_a_trace_shows_every_operation() -> None:
+def test_what_reads_a_trace_sees_every_operation() -> None:
     f, g = ad.trace(looped(5, None), X), ad.trace(looped(5, 2), X)
     assert [r and r.name for r in g.rules] == [r and r.name for r in f.rules]
     assert g.ops() == f.ops()
+    patterns = [ad.sparsity(looped(2, slots), X).toarray() for slots in (None, 1)]
+    assert np.array_equal(*patterns)
+    compiled = ad.compile(cost(looped(5, 2)), X)
+    assert np.allclose(compiled(W), ad.grad(cost(looped(5, None)))(W), rtol=1e-13, atol=0)
 
 
 # --- memory ---------------------------------------------------------------------------------------

@@ -39,8 +39,8 @@ def checkpoint(step: Step, steps: int, slots: int) -> Callable[..., Any]:
       ``binomial.advances(steps, slots)`` whose tape is dropped at once. State and constants get
       the adjoints that the plain loop would give; that of the state is bitwise the same.
     - forward over reverse (``ad.hvp``, ``ad.hessian``) holds states with their tangents;
-    - forward mode, ``ad.trace`` and plain arrays loop; so does, of nested reverse modes, every
-      one but the innermost.
+    - forward mode and plain arrays loop, as do traces that are read (``ad.trace``, ``ad.compile``,
+      ``ad.sparsity``) and, of nested reverse modes, all but the innermost.
 
     Plain arrays other than numpy's numbers need their namespace: ``run(state, xp=xp)``. Raises
     ADError for impossible numbers, and for a step that gives no array or closes over a traced one.
@@ -53,7 +53,7 @@ def checkpoint(step: Step, steps: int, slots: int) -> Callable[..., Any]:
         args = (state, *constants)
         traces = [a.trace for a in args if type(a) is Traced]
         top = max(traces, key=lambda trace: trace.level, default=None)
-        if isinstance(top, Graph) and not top.unrolls and steps:
+        if isinstance(top, Graph) and top.checkpoints and steps:
             loop = Loop(step, steps, slots, top, args)
             return top.append(RULE, args, (loop,), loop.value)
         xp = top.xp if top is not None else xp or _plain_namespace(state)
@@ -142,6 +142,7 @@ class Loop:
         """The trace of step i, whose inputs are the state and the traced constants; its value."""
         COUNTERS.steps += 1
         graph = Graph(self.level, self.backend)
+        graph.checkpoints = True  # of loops within the step
         traced_state = graph.input(state)
         constants = [
             graph.input(c) if traced else c

@@ -123,7 +123,7 @@ class Graph:
         self.guards: list[tuple[int, bool]] = []
         self.output: int | None = None
         self.given: tuple[Any, ...] = ()  # arrays of the caller
-        self.unrolls = False  # a checkpointed loop too is recorded operation by operation
+        self.checkpoints = False  # a checkpointed loop is one node: for sweeps, not for reading
 
     def __len__(self) -> int:
         return len(self.rules)

@@ -118,7 +118,7 @@ def jacobian(f: Function, mode: str = "auto") -> Function:
         if mode == "forward":
             return _floats(_by_columns(f, x, constants))
         with opened() as level:
-            graph, y = reverse.record(f, x, constants, FLOATS, level)
+            graph, y = reverse.record(f, x, constants, FLOATS, level, checkpoints=True)
             rows = int(np.prod(shape_of(y), dtype=int))
             if mode == "reverse" or rows <= shape_of(x)[0]:
                 return _floats(
@@ -152,13 +152,14 @@ def hessian(f: Function) -> Function:
 def trace(f: Function, x: Any, *constants: Any) -> Graph:
     """The evaluation trace (Wengert list) of f at x, checkpointed loops unrolled."""
     with opened() as level:
-        return reverse.record(f, point(x), constants, FLOATS, level, unrolls=True)[0]
+        return reverse.record(f, point(x), constants, FLOATS, level)[0]
 
 
 def tape_bytes(f: Function, x: Any, *constants: Any) -> int:
     """Bytes that reverse mode keeps between recording f at x and sweeping back."""
     with opened() as level:
-        return reverse.record(f, point(x), constants, FLOATS, level)[0].nbytes
+        graph, _ = reverse.record(f, point(x), constants, FLOATS, level, checkpoints=True)
+        return graph.nbytes
 
 
 def derivative_graph(
