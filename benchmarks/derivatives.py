@@ -38,11 +38,10 @@ def asked(instance: Instance) -> str:
     return "gradient" if instance.scalar else "jacobian"
 
 
-def ready(name: str, method: str) -> tuple[Prepared, tuple[Any, ...]]:
+def ready(instance: Instance, method: str) -> tuple[Prepared, tuple[Any, ...]]:
     """A cell, prepared at another point and staged; NotImplementedError tells asv to leave it."""
     from diffbench.errors import Unsupported
 
-    instance = INSTANCES[name]
     try:
         prepared = prepare(METHODS[method], instance, asked(instance))
     except Unsupported as reason:
@@ -62,7 +61,7 @@ class Cells:
     warmup_time = 0.02
 
     def setup(self, instance: str, method: str) -> None:
-        self.prepared, self.args = ready(instance, method)
+        self.prepared, self.args = ready(INSTANCES[instance], method)
         self.prepared(*self.args)
 
     def time_derivative(self, instance: str, method: str) -> None:
@@ -101,7 +100,7 @@ def numbers(name: str, method: str, reference: Any) -> Numbers:
     from diffbench.measure import counts, swell
     from diffbench.measure.accuracy import judge
 
-    prepared, args = ready(name, method)
+    prepared, args = ready(INSTANCES[name], method)
     answer, counted = counts.counted(
         INSTANCES[name].f, lambda: prepared.collect(prepared.call(*args))
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffbench import ad
-    from diffbench.api import Interrupted, load, run
+    from diffbench.api import Interrupted, compare, load, run
     from diffbench.errors import DiffbenchError
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
@@ -26,6 +26,7 @@ __all__ = [
     "Study",
     "StudyRow",
     "ad",
+    "compare",
     "load",
     "run",
 ]
@@ -41,6 +42,7 @@ HOMES = {
     "Run": "records.run",
     "Study": "study",
     "StudyRow": "study",
+    "compare": "api",
     "load": "api",
     "run": "api",
 }

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from diffbench.errors import PluginError, RunError
+from diffbench.errors import BadSelection, PluginError, RunError
 from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
 from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
 from diffbench.running.plan import Request
 from diffbench.running.plan import profile as profile_of
 
 if TYPE_CHECKING:
+    from diffbench.analysis.compare import Comparison
     from diffbench.records.store import Store
     from diffbench.registry import Registry
     from diffbench.running.executor import Progress
 
-__all__ = ["Interrupted", "load", "report", "requested", "run"]
+__all__ = ["Interrupted", "compare", "load", "report", "requested", "run"]
 
 REPORT = "report.html"
 REPORT_S = 8.0  # of a budget, kept for exports and the report
@@ -78,8 +79,7 @@ def run(
         chosen = _Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
-        job = _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None))
-    job.make()
+        _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None)).make()
     return load(folder)
 
 
@@ -94,6 +94,30 @@ def report(folder: str | Path, path: str | Path | None = None) -> Path:
     with _writable(target):
         write(found, target, pages)
     return target
+
+
+def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Comparison:
+    """The paired ratios of the times of two methods of one run, ``of`` over ``to``.
+
+    Without ``operators`` over all derivatives. Raises DiffbenchError for a method or operator that
+    is not there, and where the two have no cell in common.
+    """
+    from diffbench.analysis import compare as comparing
+    from diffbench.analysis.book import Book
+    from diffbench.registry import Registry
+
+    book = Book.of(load(folder))
+    above, below = book.method(of), book.method(to)
+    if above == below:
+        raise BadSelection(f"both sides are {above!r}; compare takes two methods")
+    asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
+    found = comparing.compare(book, above, below, asked)
+    if not found.cells:
+        why = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
+        raise RunError(
+            f"{above} and {below} have no cell to compare ({why or 'none was asked for'})"
+        )
+    return found
 
 
 def _plugin_files(plugins: Sequence[str | Path]) -> tuple[str, ...]:

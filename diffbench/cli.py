@@ -29,6 +29,7 @@ __all__ = ["main"]
 USAGE, INTERRUPTED = 2, 130
 PROFILES = ("quick", "standard", "full")
 KINDS = ("problems", "methods", "operators", "studies", "pages")
+TABLES = ("text", "markdown", "csv")
 DIGITS = ".15g"
 plugin_option = click.option(
     "--plugin",
@@ -58,10 +59,25 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer c
         return seconds
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Folder(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A path; an empty one, as an unset variable of the shell gives it, is a mistake."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path; click's own error with what is accepted."""
+        if not str(value).strip():
+            self.fail("the name is empty; write a path, as runs/mine", param, ctx)
+        return Path(value)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="diffbench", message="%(prog)s %(version)s")
-def diffbench() -> None:
+@click.pass_context
+def diffbench(context: click.Context) -> None:
     """Every way to differentiate a function, with proven errors, measured side by side."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 # --- run and report -------------------------------------------------------------------------------
@@ -77,7 +93,7 @@ def diffbench() -> None:
 @click.option("--budget", type=Duration(), help="Begin nothing new after this time, as 90s or 5m.")
 @click.option("--seed", type=int, help="Seed of points and tangents; 0 if not given.")
 @click.option("--generations", type=int, help="Fresh sets of processes; 1, in full 5.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; new under runs/.")
+@click.option("--out", type=Folder(), help="Folder of the run; new under runs/.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @plugin_option
 def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> None:
@@ -87,6 +103,10 @@ def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> N
 
     if resume and out is None:
         raise click.UsageError("--resume needs the folder of a run: --out DIR")
+    if given["operators"] == "":  # for the library it is the profile's; here, an unset variable
+        raise click.UsageError(
+            "--operators is empty; write names, as gradient,hvp, or leave it out"
+        )
     folder = out or new_folder()
     selection = _selection(given, folder if resume else None)
     command = f"diffbench run --out {shlex.quote(str(folder))} --resume"
@@ -130,24 +150,48 @@ def _summary(made: Run, command: str) -> None:
     for title in ("status", "verdict"):
         counts = Counter(name for name in records[title].fillna("") if name)
         ranked = sorted(counts.items(), key=lambda row: (-row[1], row[0]))  # ties by name
-        click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
-    left = made.plan.get("cells", len(records)) - len(records)
-    if left > 0:
-        click.echo(f"{left} cells are left; go on with:\n  {command}")
+        if ranked:
+            click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
+    if left := _left(made):
+        click.echo(f"{left}; go on with:\n  {command}")
     for file in ("report.html", "records.csv"):
         click.echo(made.folder / file)
 
 
+def _left(made: Run) -> str:
+    """What a budget cut off, in words; empty where nothing is left."""
+    records, generations = made.records, made.plan.get("generations", 1)
+    missing = made.plan.get("cells", 0) - len(records)
+    if records.empty and not missing:
+        return "not even the sizes of the instances were known in that time"
+    behind = int(((records["status"] == "ok") & (records["generation"] < generations)).sum())
+    parts = [f"cells left: {missing}"] * (missing > 0)
+    parts += [f"cells with fewer than {generations} generations: {behind}"] * (behind > 0)
+    return ", ".join(parts)
+
+
 @diffbench.command()
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The file; RUN/report.html if not given."
-)
+@click.argument("folder", metavar="RUN", type=Folder())
+@click.option("--out", type=Folder(), help="The file; RUN/report.html if not given.")
 def report(folder: Path, out: Path | None) -> None:
     """Write the report of the run in the folder RUN again."""
     from diffbench import api
 
     click.echo(api.report(folder, out))
+
+
+@diffbench.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--of", required=True, metavar="METHOD", help="The method whose time is above.")
+@click.option("--to", required=True, metavar="METHOD", help="The method whose time is below.")
+@click.option("--operators", metavar="NAMES", default="", help="As 'gradient,hvp'; all but value.")
+@click.option("--format", "layout", type=click.Choice(TABLES), default="text", show_default=True)
+def compare(folder: Path, of: str, to: str, operators: str, layout: str) -> None:
+    """Compare the times of two methods of the run in the folder RUN; as CSV with every cell."""
+    from diffbench import api
+    from diffbench.comparison import render
+
+    click.echo(render(api.compare(folder, of, to, operators), layout))
 
 
 # --- list, show, trace ----------------------------------------------------------------------------
@@ -169,7 +213,7 @@ def list_(kind: str, plugins: tuple[str, ...]) -> None:
 
 def _problem_rows(registry: Registry) -> Iterable[Sequence[str]]:
     for family in registry.families.values():
-        yield family.name, family.sizes["standard"], f"{family.title}: {family.shows}"
+        yield family.name, family.sizes["standard"], f"{family.title} – {family.shows}"
 
 
 def _method_rows(registry: Registry) -> Iterable[Sequence[str]]:

@@ -49,8 +49,8 @@ class UnknownName(DiffbenchError):
     """A name that no plugin has, with the nearest ones that exist."""
 
     def __init__(self, kind: str, got: str, accepted: Iterable[str], hint: str = "") -> None:
-        names = sorted(accepted)
+        names = sorted(set(accepted))
         near = difflib.get_close_matches(got, names, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
-        more = f" {hint}" if hint else ""
+        more = f"; {hint}" if hint else ""
         super().__init__(f"unknown {kind} {got!r}{meant} (there are: {', '.join(names)}){more}")

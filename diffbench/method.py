@@ -30,6 +30,7 @@ __all__ = [
     "Prepared",
     "capability",
     "gathered",
+    "library_of",
     "native_of",
     "positional",
     "prepare",
@@ -58,6 +59,9 @@ class Method(Protocol):
     A class may define ``sparse``, the native operators that it answers with ``scipy.sparse``
     arrays: where the family says that they are sparse, these may be asked of it at any size, and
     ``collect`` may leave them sparse, as :func:`gathered` does with large ones.
+
+    A class may also say by ``library: ClassVar[str]`` whose rules differentiate, ``"diffbench"``
+    for those of this package; without it that is the first package that it requires, if any.
     """
 
     name: ClassVar[str]
@@ -113,6 +117,11 @@ def native_of(method: Method, instance: Instance) -> frozenset[str]:
     """The operators that a method answers natively for this instance."""
     chosen = getattr(method, "native_for", None)
     return method.native if chosen is None else frozenset(chosen(instance))
+
+
+def library_of(method: Method) -> str:
+    """Whose rules differentiate: ``diffbench``, ``autograd``, ...; empty where nobody's do."""
+    return str(getattr(method, "library", next(iter(method.requires), "")))
 
 
 def positional(x: Array, seed: Array | None, constants: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -56,6 +56,8 @@ class Parameter:
             return value
         if isinstance(value, str):
             raise BadSize(f"{owner!r} needs a number for {key}, got {value!r}{hint}")
+        if isinstance(self.default, int) and isinstance(value, float) and value.is_integer():
+            value = int(value)  # 1e6 is as whole a number as 1000000
         if isinstance(self.default, int) and not isinstance(value, int):
             raise BadSize(f"{owner!r} needs a whole number for {key}, got {value}{hint}")
         if self.minimum is not None and value < self.minimum:

@@ -106,21 +106,28 @@ class Registry:
 
     def load(self, module: ModuleType, origin: str) -> None:
         """Register all that a module defines; a mistake is kept in ``broken``, nothing raised."""
-        found = [p for p in vars(module).values() if _is_plugin(p, module)]
-        for plugin in found:
+        for plugin in self._offered(module):
             try:
                 self.register(plugin, origin)
             except Exception as error:
                 self.broken[origin] = str(error)
 
-    def load_guarded(self, origin: str, importer: Any) -> None:
-        """Import by ``importer()`` and register; whatever it raises is kept in ``broken``."""
+    def load_guarded(self, origin: str, importer: Any, owes: bool = False) -> None:
+        """Import by ``importer()`` and register; whatever it raises is kept in ``broken``.
+
+        A module that ``owes`` a plugin is refused where it offers none.
+        """
         try:
             module = importer()
         except (Exception, SystemExit) as error:
             self.broken[origin] = f"{type(error).__name__}: {error}"
-        else:
-            self.load(module, origin)
+            return
+        if owes and not self._offered(module):
+            self.broken[origin] = "it defines no method, family, page or study"
+        self.load(module, origin)
+
+    def _offered(self, module: ModuleType) -> list[Any]:
+        return [p for p in vars(module).values() if _is_plugin(p, module)]
 
     # --- selections ---------------------------------------------------------------------------
 
@@ -161,12 +168,13 @@ class Registry:
 
     def operators(self, selection: str = "all") -> list[str]:
         """The operators that a selection names, in the order of the table."""
-        if selection == "all":
-            return list(OPERATORS)
-        names = [choice.name for choice in parse(selection)]
-        for name in names:
-            if name not in OPERATORS:
-                raise UnknownName("operator", name, OPERATORS)
+        names = set()
+        for choice in self._expanded(selection, OPERATORS, "operator"):
+            if choice.name not in OPERATORS:
+                raise UnknownName("operator", choice.name, OPERATORS)
+            if choice.values:
+                raise BadSelection(f"operator {choice.name!r} takes no parameters; leave out [...]")
+            names.add(choice.name)
         return [name for name in OPERATORS if name in names]
 
     def _expanded(self, selection: str, table: Mapping[str, Any], kind: str) -> Iterable[Choice]:
@@ -205,7 +213,7 @@ def _variants(kind: type[Any], choice: Choice) -> list[Method]:
 def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, str]) -> Any:
     if name not in table:
         hint = (
-            f"; refused plugins: {', '.join(broken)} (diffbench list methods tells why)"
+            f"refused plugins: {', '.join(broken)} (diffbench list methods tells why)"
             if broken
             else ""
         )
@@ -254,7 +262,7 @@ def discover(plugins: Iterable[str] = (), kinds: Iterable[str] = FOLDERS) -> Reg
         for entry in importlib.metadata.entry_points(group=f"diffbench.{kind}"):
             registry.load_guarded(f"{entry.name} ({entry.value})", entry.load)
     for path in registry.files:
-        registry.load_guarded(path, lambda path=path: _import_file(path))
+        registry.load_guarded(path, lambda path=path: _import_file(path), owes=True)
     return registry
 
 

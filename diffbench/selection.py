@@ -7,6 +7,7 @@ to b). Several ranges make the Cartesian product; a repeated name adds.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ __all__ = ["Choice", "parse", "split"]
 Value = int | float | str
 _ITEM = re.compile(r"\s*([A-Za-z_<][^\[\],]*?)\s*(?:\[(.*)\])?\s*", re.DOTALL)
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::x(\d+))?")
-_MOST = 1_000_000
+_MOST = 100_000  # instances of one name, and values of one range
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,12 @@ class Choice:
 
     def points(self) -> list[dict[str, Value]]:
         """The Cartesian product of all ranges, in the order in which they were written."""
-        keys = list(self.values)
+        keys, count = list(self.values), math.prod(map(len, self.values.values()))
+        if count > _MOST:
+            raise BadSelection(
+                f"selection of {self.name!r}: {count} combinations, at most {_MOST} are made; "
+                f"write fewer values, as {keys[0]}=1:1024:x4"
+            )
         return [
             dict(zip(keys, point, strict=True))
             for point in itertools.product(*self.values.values())
@@ -92,7 +98,7 @@ def _expand(text: str, item: str) -> list[Any]:
     if factor is None:
         if last - first >= _MOST:
             raise BadSelection(
-                f"selection {item!r}: {text!r} has over a million values; write {text}:x2"
+                f"selection {item!r}: {text!r} has over {_MOST} values; write {text}:x2"
             )
         return list(range(first, last + 1))
     if int(factor) < 2 or first < 1:

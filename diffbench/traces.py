@@ -167,6 +167,11 @@ def rows(instance: Instance, mode: str) -> list[TraceRow]:
     """
     if mode not in MODES:
         raise UnknownName("mode", mode, MODES)
+    with np.errstate(all="ignore"):  # inf and nan stand in the table, where they arose
+        return _table(instance, mode)
+
+
+def _table(instance: Instance, mode: str) -> list[TraceRow]:
     n = instance.n
     steps, outputs = _traced(instance)
     table = list(_primal(steps, n))

@@ -26,6 +26,7 @@ class CompiledForward:
     name: ClassVar[str] = "compiled_forward"
     title: ClassVar[str] = "Compiled forward mode (in-house)"
     category: ClassVar[str] = "forward AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "1 sweep of n directions, compiled"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.1"

@@ -26,11 +26,12 @@ class CompiledReverse:
     name: ClassVar[str] = "compiled_reverse"
     title: ClassVar[str] = "Compiled reverse mode (in-house)"
     category: ClassVar[str] = "reverse AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "m sweeps, compiled"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.2"
     native: ClassVar[frozenset[str]] = frozenset(
-        {"value", "gradient", "jacobian", "vjp", "hvp", "hessian"}
+        {"value", "gradient", "jacobian", "jvp", "vjp", "hvp", "hessian"}
     )
     nests: ClassVar[bool] = False
     parameters: ClassVar[Mapping[str, tuple[Any, ...]]] = {}

@@ -74,6 +74,7 @@ class Forward:
     name: ClassVar[str] = "forward"
     title: ClassVar[str] = "Forward mode (in-house)"
     category: ClassVar[str] = "forward AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "1 sweep of n directions"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.1"
@@ -89,7 +90,7 @@ class Forward:
         if instance.n <= limit:
             return None
         carried = "n^2 tangents" if operator in ("gradient", "jacobian") else "tangents of tangents"
-        return f"forward: a {operator} of n = {instance.n} carries {carried}; n may be {limit}"
+        return f"forward: {operator} of n = {instance.n} carries {carried}; n may be {limit}"
 
     def build(self, instance: Instance, operator: str) -> Kernel:
         """Nothing is prepared: every call runs f over traced arrays."""

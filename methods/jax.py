@@ -121,7 +121,7 @@ class Jax:
         limit = MOST_INPUTS.get(operator, instance.n)
         if self.mode == "reverse" or instance.n <= limit:
             return None
-        return f"jax: a {operator} of n = {instance.n} by forward mode; n may be {limit}"
+        return f"jax: {operator} of n = {instance.n} by forward mode; n may be {limit}"
 
     def build(self, instance: Instance, operator: str) -> Kernel:
         """Trace and compile at another point; raises Unsupported where values decide the way."""

@@ -17,6 +17,7 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "value": lambda f, x, *constants: f(x, NUMPY, *constants),
     "gradient": lambda f, x, *constants: ad.grad(f)(x, *constants),
     "jacobian": lambda f, x, *constants: ad.jacobian(f, "reverse")(x, *constants),
+    "jvp": lambda f, x, v, *constants: ad.jvp_by_adjoints(f, x, v, *constants)[1],
     "vjp": lambda f, x, w, *constants: ad.vjp(f, x, w, *constants)[1],
     "hvp": lambda f, x, v, *constants: ad.hvp(f, x, v, *constants),
     "hessian": lambda f, x, *constants: ad.hessian(f)(x, *constants),
@@ -25,6 +26,7 @@ SWEEPS: Mapping[str, Callable[[int, int], int]] = {
     # operator -> numbers of the derivative program for each number of f
     "gradient": lambda n, m: 4,
     "jacobian": lambda n, m: 2 + 2 * m,
+    "jvp": lambda n, m: 8,
     "vjp": lambda n, m: 4,
     "hvp": lambda n, m: 8,
     "hessian": lambda n, m: 8 * n,
@@ -37,14 +39,16 @@ class Reverse:
     """Overloading: f writes its evaluation trace, and one sweep back gives all adjoints.
 
     Formula: for y = g(a, b) the adjoint of a grows by g_a times the adjoint of y. Cost: one
-    sweep for each output, whatever n is, at a small multiple of f; the trace is stored. hvp and
-    hessian push 1 and n directions forward over one sweep back. Reference: Griewank and Walther,
-    Evaluating Derivatives, 2nd edition, 2008, section 3.2.
+    sweep for each output, whatever n is, at a small multiple of f, those of a Jacobian side by
+    side; the trace is stored. A jvp is the adjoint of the vjp, which is linear in its seed: two
+    sweeps. hvp and hessian push 1 and n directions forward over one sweep back.
+    Reference: Griewank and Walther, Evaluating Derivatives, 2nd edition, 2008, section 3.2.
     """
 
     name: ClassVar[str] = "reverse"
     title: ClassVar[str] = "Reverse mode (in-house)"
     category: ClassVar[str] = "reverse AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "m sweeps"
     reference: ClassVar[str] = "Griewank and Walther, Evaluating Derivatives, 2008, section 3.2"
@@ -53,6 +57,10 @@ class Reverse:
     parameters: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     requires: ClassVar[Mapping[str, str]] = {}
     version: ClassVar[str] = "1"
+
+    def native_for(self, instance: Instance) -> frozenset[str]:
+        """All; but the jvp of a scalar f is its gradient times the tangent, in one sweep."""
+        return self.native - {"jvp"} if instance.scalar else self.native
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
         """It can answer anything that fits in memory."""

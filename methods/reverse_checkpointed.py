@@ -47,6 +47,7 @@ class ReverseCheckpointed:
     name: ClassVar[str] = "reverse_checkpointed"
     title: ClassVar[str] = "Reverse mode with checkpoints (in-house)"
     category: ClassVar[str] = "reverse AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "m sweeps, steps recomputed"
     reference: ClassVar[str] = "Griewank and Walther, Algorithm 799: revolve, 2000"

@@ -30,6 +30,7 @@ class SparseForward:
     name: ClassVar[str] = "sparse_forward"
     title: ClassVar[str] = "Sparse forward mode (in-house)"
     category: ClassVar[str] = "forward AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "1 sweep of a direction for each colour of the columns"
     reference: ClassVar[str] = (

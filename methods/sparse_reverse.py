@@ -36,6 +36,7 @@ class SparseReverse:
     name: ClassVar[str] = "sparse_reverse"
     title: ClassVar[str] = "Sparse reverse mode (in-house)"
     category: ClassVar[str] = "reverse AD"
+    library: ClassVar[str] = "diffbench"
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "a sweep for each colour of the rows"
     reference: ClassVar[str] = "Gebremedhin, Manne and Pothen, What color is your Jacobian?, 2005"

@@ -22,7 +22,7 @@ Expressions = list[Any]
 
 MOST_WORK = 8_000  # nodes of f's tree times inputs: about a second to derive
 MOST_NODES = 12_000  # of a tree that is printed whole: about a second
-TOO_LARGE = "symbolic: {what} of {name} has {count:.3g} nodes as a tree; at most {limit} are {done}"
+TOO_LARGE = "symbolic: {what} of {name} has {count:.0f} nodes as a tree; at most {limit} are {done}"
 
 
 # --- expressions ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ __all__ = ["PAGE"]
 
 DIGITS = Axis("correct decimal digits", log=False, domain=(-0.5, 16.5))
 VERDICTS = ("exact to rounding", "degraded", "wrong", "uninformative")
+WORST_FIRST = ["digits", "instance", "operator"]
 INTRODUCTION = (
     "The reference of every cell is a proven enclosure (ball arithmetic at the exact binary "
     "input). Correct digits are minus the decimal logarithm of the norm-wise relative error, at "
@@ -79,7 +80,7 @@ def _spread(rows: pd.DataFrame) -> Table:
     table = []
     for name in ordered(rows["method"]):
         mine = rows[rows["method"] == name]
-        worst = mine.sort_values("digits").iloc[0]
+        worst = mine.sort_values(WORST_FIRST).iloc[0]
         digits = mine["digits"]
         table.append(
             [
@@ -139,7 +140,7 @@ def _fewest(rows: pd.DataFrame | None) -> Cell:
     rows = None if rows is None else rows[rows["verdict"] != "uninformative"]
     if rows is None or rows.empty:
         return Cell(NONE, "", "mute")
-    worst = rows.sort_values("digits").iloc[0]
+    worst = rows.sort_values(WORST_FIRST).iloc[0]
     tones = {"exact to rounding": "good", "degraded": "warn", "wrong": "bad"}
     tone = next((tones[v] for v in ("wrong", "degraded") if (rows["verdict"] == v).any()), "good")
     where = f"{worst['operator']} of {worst['instance']}: {worst['verdict']}"

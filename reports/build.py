@@ -167,4 +167,5 @@ def _templates() -> Any:
     environment.filters["svg"] = lambda figure: Markup(_svg(figure))
     environment.filters["trusted"] = Markup  # our own assets and nothing else
     environment.filters["id"] = _id
+    environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment

@@ -58,6 +58,7 @@ class Axis:
     log: bool = True
     ticks: str = ""
     domain: tuple[float, float] | None = None
+    holds: tuple[float, ...] = ()  # values that it shows whatever the data are
 
 
 @final
@@ -81,7 +82,9 @@ def _scale(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
     if axis.domain:
         return {"domain": list(axis.domain), "nice": False}
     if not axis.log:
-        return {"zero": False}
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        pad = 0.03 * (high - low) or 0.5  # symbols at the ends are whole
+        return {"domain": [low - pad, high + pad], "nice": False}
     positive = [v for v in values if v > 0] or [1.0]
     low, high = math.log10(min(positive)), math.log10(max(positive))
     pad = max(0.04 * (high - low), 0.02)
@@ -102,7 +105,7 @@ def _ticks(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
 def _channel(name: str, field: str, axis: Axis, values: Sequence[float]) -> Any:
     import altair as alt
 
-    kind = {"x": alt.X, "y": alt.Y}[name]
+    kind, values = {"x": alt.X, "y": alt.Y}[name], [*values, *axis.holds]
     return kind(
         field=field,
         type="quantitative",
@@ -226,9 +229,12 @@ def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any], layers: list[Any]) -> l
     place = BELOW if ghosts[0].below else ABOVE
     line = _named("ghosts").mark_line(strokeWidth=1.3, strokeDash=[1, 4], clip=True)
     text = _named("ends").mark_text(**place)
+    halo = _named("ends").mark_text(**place, strokeWidth=5, strokeJoin="round")
+    panel = alt.value("var(--panel)")
     return [
         line.encode(**at, detail="g:N", color=ink),
         *layers,
+        halo.encode(**at, text="g:N", color=panel, stroke=panel),
         text.encode(**at, text="g:N", color=ink),
     ]
 
@@ -276,7 +282,7 @@ def tiles(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[st
     colours = {"domain": [s.name for s in series], "range": [s.colour for s in series]}
     shades = {"domain": [0, 1], "range": [0, 1]}
     tile = _named("rows").mark_rect(stroke="var(--axis)", strokeOpacity=0.6)
-    text = _named("rows").mark_text(fontSize=16, fontWeight=600)
+    text = _named("rows").mark_text(fontWeight=600)
     layers = [
         tile.encode(
             **at,

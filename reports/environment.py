@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import answered
 from diffbench.analysis.ratios import Estimate, median
 from diffbench.page import Page
-from diffbench.reports.formats import NONE, count, interval, number
+from diffbench.reports.formats import NONE, count, interval, number, ranked
 from diffbench.reports.sections import Column, Table, Text
+from diffbench.reports.styles import label, ordered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
+WORKERS = "workers"  # of the environment: a table a process
 HOW = (
     "Time of one call: the median of samples, each a loop of calls doubled until it is long "
     "enough, divided by its calls; garbage collector off, warm-up and first call apart, "
@@ -48,12 +49,14 @@ def render(run: Run) -> list[Any]:
     blocks: list[Any] = [Text("How each number was made", items=HOW)]
     if len(run.records):
         blocks += [_noise(answered(run.records)), _warnings(run.records)]
-    blocks += [
-        _table("environment", "The machine and the software of this run", run.environment),
+    facts = {key: value for key, value in run.environment.items() if key != WORKERS}
+    return [
+        *blocks,
+        _table("environment", "The machine and the software of this run", facts),
+        *_workers(run.environment.get(WORKERS)),
         _table("plan", "What was asked for", run.plan),
         Text("Do it again", (_again(run),)),
     ]
-    return blocks
 
 
 def _again(run: Run) -> str:
@@ -105,10 +108,45 @@ def _row(name: str, unit: str, values: pd.Series[float]) -> list[Any]:
 
 def _warnings(records: pd.DataFrame) -> Table:
     said = Counter(w for text in records["warnings"] if text for w in str(text).split("; "))
-    rows = [[text, count(times)] for text, times in said.most_common(30)]
+    rows = [[text, count(times)] for text, times in ranked(said)[:30]]
     columns = (Column("Warning"), Column("Cells", True))
     caption = f"Warnings that travel with the records ({sum(said.values())})"
     return Table("warnings", caption, columns, rows, plain=True)
+
+
+def _workers(found: Any) -> Iterator[Table]:
+    """What each worker process told of itself as it started, methods in the legends' order."""
+    if isinstance(found, Mapping) and found:
+        names = sorted(name for name in found if name.startswith(" "))  # no method's name does
+        columns = (
+            Column("Worker"),
+            Column("Pinned to"),
+            Column("Processors at work", True),
+            Column("Reading the clock, ns", True),
+            Column("Empty call, ns", True),
+        )
+        rows = [_worker(name, found[name]) for name in (*ordered(set(found) - {*names}), *names)]
+        caption = (
+            "The worker processes: one a method, one for the reference, one a study. In a product "
+            "of matrices at most one processor may be at work."
+        )
+        yield Table("workers", caption, columns, rows, plain=True)
+
+
+def _worker(name: str, facts: Mapping[str, Any]) -> list[Any]:
+    nanoseconds = (facts.get(key) for key in ("clock_s", "empty_call_s"))
+    return [
+        label(name.strip()),
+        _listed(facts.get("cpus") or ("no processor",)),
+        number(facts.get("cpu_share"), 2),
+        *(number(None if value is None else value * 1e9) for value in nanoseconds),
+    ]
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """Parts with commas between them; too many of them as their number."""
+    text = ", ".join(map(str, values))
+    return (text or NONE) if len(text) <= 400 else f"{len(values)} entries"
 
 
 def _table(name: str, caption: str, values: Mapping[str, Any]) -> Table:
@@ -121,8 +159,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
-            text = json.dumps(value, ensure_ascii=False, default=str)
-            yield f"{prefix}{key}", text if len(text) <= 400 else f"{len(value)} entries"
+            yield f"{prefix}{key}", _listed(value)
         else:
             yield f"{prefix}{key}", "not known" if value is None else str(value) or NONE
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from diffbench.reports.sections import Cell
 
-__all__ = ["blank", "count", "exact", "fixed", "interval", "micro", "number", "plain"]
+__all__ = ["blank", "count", "exact", "fixed", "interval", "micro", "number", "plain", "ranked"]
 
 MICRO = 1e6
 NONE = "–"
@@ -64,6 +65,11 @@ def interval(low: Any, high: Any, digits: int = 3, scale: float = 1.0) -> str:
     if blank(low) or blank(high):
         return NONE
     return f"{plain(low * scale, digits)} to {plain(high * scale, digits)}"
+
+
+def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most frequent first, ties in the order of their names: never in that of the records."""
+    return sorted(counts.items(), key=lambda row: (-row[1], row[0]))
 
 
 def _number(value: Any) -> float | int:

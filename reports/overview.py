@@ -13,9 +13,10 @@ from diffbench.analysis.crossover import winners
 from diffbench.analysis.ratios import Estimate, paired_ratio, tie
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, tiles
-from diffbench.reports.formats import NONE, blank, count, interval, number, plain
+from diffbench.reports.formats import NONE, blank, count, interval, number, plain, ranked
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
 from diffbench.reports.styles import label, ordered, style_of
+from diffbench.reports.words import sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +43,8 @@ def render(run: Run) -> list[Any]:
     if records.empty:
         return [Text(paragraphs=("This run holds no records yet.",))]
     return [
-        Text(paragraphs=(_facts(records),)),
-        Text("In words", items=tuple(_sentences(records))),
+        Text(paragraphs=(f"{_facts(records)} {_origin(run)}".strip(),)),
+        Text("In words", items=tuple(sentences(records))),
         _claims(records),
         *_map(records),
         _ranking(records),
@@ -54,7 +55,7 @@ def render(run: Run) -> list[Any]:
 
 def _facts(records: pd.DataFrame) -> str:
     status = Counter(records["status"])
-    others = ", ".join(f"{status[s]} {s.replace('_', ' ')}" for s in GRAVE if status[s])
+    others = ", ".join(f"{status[s]} {_spaced(s)}" for s in GRAVE if status[s])
     return (
         f"{len(records)} cells: {records['family'].nunique()} families, "
         f"{records['instance'].nunique()} instances, {records['method'].nunique()} methods, "
@@ -63,61 +64,14 @@ def _facts(records: pd.DataFrame) -> str:
     )
 
 
-# --- sentences --------------------------------------------------------------------------------
-
-
-def _sentences(records: pd.DataFrame) -> Iterable[str]:
-    first = first_derivative(records)
-    for exact in (False, True):
-        kind = "fastest that is exact to rounding" if exact else "fastest of all"
-        for question, axis, chosen in _questions(winners(first, exact)):
-            if len(chosen):
-                yield f"{question}, {kind}: {_tally(chosen)}{_from(chosen, axis)}."
-    yield from _digits(records)
-
-
-def _questions(wins: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    n, m = wins["n"], wins["m"]
-    return [
-        ("Gradient (m = 1, n > 1)", "n", wins[(m == 1) & (n > 1)]),
-        ("Jacobian with more outputs than inputs (m > n)", "m", wins[m > n]),
-        ("Jacobian with more inputs than outputs (n > m > 1)", "n", wins[(n > m) & (m > 1)]),
-    ]
-
-
-def _tally(rows: pd.DataFrame) -> str:
-    clear = Counter(rows.loc[rows["clear"], "method"])
-    ties = int((~rows["clear"]).sum())
-    parts = [f"{label(name)} in {times}" for name, times in clear.most_common(3)]
-    rest = clear.total() - sum(times for _, times in clear.most_common(3))
-    parts += [f"another in {rest}"] * bool(rest) + [f"a tie in {ties}"] * bool(ties)
-    return f"{', '.join(parts)} of {len(rows)} instances"
-
-
-def _from(rows: pd.DataFrame, axis: str) -> str:
-    """From which size on one method wins alone wherever it was measured, if at all."""
-    best = ""
-    for size in sorted(rows[axis].unique(), reverse=True):
-        above = rows[rows[axis] >= size]
-        if not above["clear"].all() or above["method"].nunique() > 1:
-            break
-        if len(above) == 1:  # one instance is no trend
-            continue
-        name = label(str(above["method"].iloc[0]))
-        best = f"; from {axis} = {size} on {name} wins alone in all {len(above)}"
-    return best
-
-
-def _digits(records: pd.DataFrame) -> Iterable[str]:
-    rows = answered(first_derivative(records))
-    rows = rows[(rows["claim"] == "approximate") & rows["digits"].notna()]
-    for name in ordered(rows["method"]):
-        digits = rows.loc[rows["method"] == name, "digits"]
-        yield (
-            f"Accuracy of {label(name)}: {plain(float(digits.median()))} correct digits in the "
-            f"median, {plain(float(digits.min()))} at worst, {plain(float(digits.max()))} at best "
-            f"({len(digits)} first derivatives)."
-        )
+def _origin(run: Run) -> str:
+    """Where and how it was measured, as far as the run says."""
+    plan = [f"{key} {run.plan[key]}" for key in ("profile", "seed") if key in run.plan]
+    facts = run.environment
+    made = [str(facts[key]) for key in ("cpu", "system") if facts.get(key)]
+    made += [f"{key} {facts[key]}" for key in ("python", "diffbench") if facts.get(key)]
+    told = "; ".join(", ".join(part) for part in (plan, made) if part)
+    return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
 # --- claims -----------------------------------------------------------------------------------
@@ -351,13 +305,18 @@ def _status(rows: pd.DataFrame | None) -> Cell:
     ok = answered(rows)
     worst = next((v for v in SEVERITY if (ok["verdict"] == v).any()), "")
     failed = rows[~rows["status"].isin(["ok", "unsupported"])]
-    text = _short(worst, ok) if len(ok) else str(rows["status"].mode().iloc[0])
+    text = _short(worst, ok) if len(ok) else _spaced(ranked(Counter(rows["status"]))[0][0])
     if len(failed) and len(ok):
-        text += f", {len(failed)} {failed['status'].iloc[0].replace('_', ' ')}"
+        often = ranked(Counter(failed["status"]))
+        text += "".join(f", {times} {_spaced(status)}" for status, times in often)
     tone = "bad" if len(failed) else VERDICT_TONES.get(worst, "mute")
     shown = failed if len(failed) else ok[ok["verdict"] == worst] if worst else rows
-    command = str((shown if len(shown) else rows)["command"].iloc[0])
+    command = str(shown.sort_values(["digits", "command"])["command"].iloc[0])
     return Cell(text, None, tone, tuple(_reasons(rows)), command)
+
+
+def _spaced(status: str) -> str:
+    return status.replace("_", " ")
 
 
 def _short(verdict: str, ok: pd.DataFrame) -> str:
@@ -374,7 +333,7 @@ def _reasons(rows: pd.DataFrame) -> Iterable[str]:
     said = Counter(rows["reason"][rows["reason"] != ""]) + Counter(
         rows["verdict_reason"][rows["verdict_reason"] != ""]
     )
-    for reason, times in said.most_common(4):
+    for reason, times in ranked(said)[:4]:
         yield f"{times} × {reason}"
     if len(said) > 4:
         yield f"and {len(said) - 4} more reasons"

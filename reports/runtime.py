@@ -177,7 +177,8 @@ def _exponents(every: list[Cut]) -> Table:
         "Fitted exponents (Theil and Sen) with 95 % intervals beside theory. Theory speaks of the "
         "time over the method's own f; differences are fitted against their calls of f. A claim "
         "holds where the interval lies within 0.1 of theory, does not hold where it lies outside, "
-        "else it is not decidable here. The exponent of the method's own count is exact.",
+        "else it is not decidable here; so it is with fewer than five sizes, which have no "
+        "interval. The exponent of the method's own count is exact.",
         columns,
         rows,
     )

@@ -79,7 +79,7 @@ def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
         "The derivative of the logistic map l₄ at x = 0.2. Thin lines: the error at each of the "
         "steps; thick lines: the largest error within half a decade, which one can rely on "
         "(single steps are lucky). Right of the minimum the formula's truncation dominates and "
-        "falls with the step, by h for forward and h² for central differences (dotted); left of "
+        "falls with the step, by h for forward and h² for central differences (thin dots); left of "
         "it the subtraction's round-off grows like 1/h. No difference gives all 16 digits."
         + (COMPLEX if "complex" in found else ""),
         spec,

@@ -55,6 +55,13 @@ SYMBOLS: dict[str, str] = {
     "bar": "M-1.1,-.4H1.1V.4H-1.1Z",
     "pillar": "M-.4,-1.1H.4V1.1H-.4Z",
     "star": "M0,-1.2L.3,-.4L1.15,-.35L.5,.2L.7,1L0,.55L-.7,1L-.5,.2L-1.15,-.35L-.3,-.4Z",
+    "hourglass": "M-1,-1H1L-1,1H1Z",
+    "plus": "M-.18,-1.1H.18V-.18H1.1V.18H.18V1.1H-.18V.18H-1.1V-.18H-.18Z",
+    "bowtie": "M-1,-1V1L1,-1V1Z",
+    "house": "M0,-1.1L1,-.2V1H-1V-.2Z",
+    "boat": "M-1,-.3H1L.5,.9H-.5Z",
+    "tie": "M-.5,-1.1H.5L.2,0L.5,1.1H-.5L-.2,0Z",
+    "kite": "M0,-1.2L.7,-.3L0,1.2L-.7,-.3Z",
     "hexagon": "M-.55,-.95H.55L1.1,0L.55,.95H-.55L-1.1,0Z",
 }
 
@@ -66,9 +73,32 @@ STYLES: tuple[Style, ...] = (
     Style("manual", "manual", "Ma", "manual", "#1b1b1b", "#f4f4f4", SOLID, "diamond"),
     Style("forward", "forward", "Fo", "forward", "#0f84c8", "#6cc7ff", SOLID, "right"),
     Style("reverse", "reverse", "Re", "reverse", "#0b3fa8", "#86a4ff", SOLID, "left"),
+    Style(
+        "compiled_forward",
+        "compiled forward",
+        "Cf",
+        "cforward",
+        "#3b6fd4",
+        "#9cc3ff",
+        LONG,
+        "house",
+    ),
+    Style(
+        "compiled_reverse", "compiled reverse", "Cr", "creverse", "#1b1f8a", "#b39dff", LONG, "kite"
+    ),
+    Style("sparse_forward", "sparse forward", "Sf", "sforward", "#00639c", "#7fd4ff", DOTS, "boat"),
+    Style("sparse_reverse", "sparse reverse", "Sr", "sreverse", "#5a3fc0", "#c3b1ff", DOTS, "tie"),
+    Style("casadi", "casadi", "Ca", "casadi", "#8f1d1d", "#ff8a80", MIXED, "plus"),
     Style("autograd", "autograd", "Au", "autograd", "#00785c", "#33d6a6", LONG, "circle"),
     Style(
-        "jax[mode=forward]", "jax (forward)", "Jf", "jaxf", "#7c7a00", "#d8d24a", SHORT, "hexagon"
+        "jax[mode=forward]",
+        "jax (forward)",
+        "Jf",
+        "jaxf",
+        "#7c7a00",
+        "#d8d24a",
+        SHORT,
+        "hourglass",
     ),
     Style(
         "jax[mode=reverse]", "jax (reverse)", "Jr", "jaxr", "#5c5a00", "#b7b13c", SOLID, "hexagon"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from diffbench import api
+from diffbench.records.record import Record, Sample
+from diffbench.records.store import Store
 from diffbench.running import plan
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -26,3 +28,36 @@ def use_profile(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
 def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the report out: drawing it takes longer than a run of a few cells."""
     monkeypatch.setattr(api, "report", lambda folder: Path(folder) / "report.html")
+
+
+def stored_run(folder: Path, **seconds: float) -> Path:
+    """A run of one cell a method without measuring: five generations, each call takes so long."""
+    folder.mkdir()
+    with Store(folder) as store:
+        for method, time in seconds.items():
+            samples = [
+                Sample(generation=g, round=0, kind="run", loops=1, seconds=time * (1 + g / 100))
+                for g in range(5)
+            ]
+            record = Record(
+                run="r",
+                machine="m",
+                generation=5,
+                family="lecture",
+                instance="lecture[n=2]",
+                params="{}",
+                n=2,
+                m=1,
+                depth=1,
+                seed=0,
+                operator="gradient",
+                method=method,
+                claim="exact",
+                status="ok",
+                command="",
+                run_s=time,
+                empty_call_s=1e-8,
+            )
+            store.save(record, samples)
+        store.finish()
+    return folder

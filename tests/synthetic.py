@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from diffbench.operators import OPERATORS
-from diffbench.records.record import Record
+from diffbench.records.record import Record, Sample
+from diffbench.records.store import SAMPLE_KEY
 from diffbench.study import StudyRow
 
 EVIL_METHOD = "<script>alert(1)</script>"
@@ -60,6 +61,8 @@ TOOLS = (
     Tool("jax[mode=reverse]", "AD", "exact", "m", 1.5, 1.2e-5, 4e-16),
     Tool("jax[mode=forward]", "AD", "exact", "n", 1.2, 1.2e-5, 4e-16),
 )
+LIBRARIES = {"forward": "diffbench", "reverse": "diffbench", "autograd": "autograd", "jax": "jax"}
+ROUNDS = 4
 TREE_OPS = {2: 2, 3: 21, 4: 82, 5: 264, 6: 768, 7: 2096, 8: 5472}
 LADDER = (2, 8, 32, 128, 512, 2048)
 
@@ -102,6 +105,7 @@ def _base(
         "seed": 0,
         "method": tool.name,
         "category": tool.category,
+        "library": LIBRARIES.get(tool.name.partition("[")[0], ""),
         "claim": tool.claim,
         "command": f"diffbench run --problems '{instance}' --methods '{tool.name}'",
     }
@@ -225,6 +229,22 @@ def records(tools: tuple[Tool, ...] = TOOLS) -> pd.DataFrame:
     return frame(rows, Record)
 
 
+@cache
+def samples(tools: tuple[Tool, ...] = TOOLS) -> pd.DataFrame:
+    """A few rounds of every cell that answered: its time and that of f in numpy, with noise."""
+    table = records(tools)
+    ok = table[table["status"] == "ok"]
+    noise = np.exp(np.random.default_rng(11).normal(0, 0.02, (len(ok), ROUNDS, 2)))
+    parts = []
+    for number in range(ROUNDS):
+        kinds = {"run": ok["run_s"], "numpy_primal": ok["run_s"] / ok["ratio_numpy_primal"]}
+        for k, (kind, seconds) in enumerate(kinds.items()):
+            facts = {"generation": 0, "round": number, "kind": kind, "loops": 1}
+            timed = {**facts, "seconds": seconds * noise[:, number, k]}
+            parts.append(ok[list(SAMPLE_KEY)].assign(**timed))
+    return pd.concat(parts, ignore_index=True)[[*SAMPLE_KEY, *Sample.__struct_fields__]]
+
+
 def frame(rows: list[Any], kind: type[Any]) -> pd.DataFrame:
     """A frame with one column a field, None as missing number, numbers as numbers."""
     names = kind.__struct_fields__
@@ -334,7 +354,7 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     }
     plan = {"selection": "all", "profile": "standard", "seed": 0}
     studies = frame([*step_size(), *lecture_trace()], StudyRow)
-    return SyntheticRun(records(tools), pd.DataFrame(), studies, environment, plan)
+    return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
 
 
 EVIL = Tool(EVIL_METHOD, "AD", "exact", "m", 7.0, 5e-5, 1e-16)

@@ -78,7 +78,19 @@ def test_forward_and_reverse_are_adjoint(x: Any, v: Any, w: Any) -> None:
 @given(x=vectors, v=vectors)
 def test_jvp_is_linear(x: Any, v: Any) -> None:
     one, two = ad.jvp(curve, x, v)[1], ad.jvp(curve, x, 2.0 * v)[1]
-    assert np.allclose(two, 2.0 * one, rtol=1e-14, atol=0)
+    assert np.allclose(two, 2.0 * one, rtol=1e-14, atol=1e-300)  # below, doubles lose bits
+
+
+@given(x=vectors, v=vectors)
+def test_the_adjoint_of_the_vjp_is_the_jvp(x: Any, v: Any) -> None:
+    forward, reverse = ad.jvp(curve, x, v), ad.jvp_by_adjoints(curve, x, v)
+    assert np.array_equal(forward[0], reverse[0])
+    assert np.allclose(forward[1], reverse[1], rtol=1e-13, atol=1e-14)
+
+
+def test_the_adjoint_of_nothing_is_zero() -> None:
+    assert np.array_equal(ad.jvp_by_adjoints(lambda x, xp: xp.ones(3), X, X)[1], np.zeros(3))
+    assert ad.jvp_by_adjoints(lambda x, xp: xp.sum(x * x), X, X)[1] == pytest.approx(2.0 * X @ X)
 
 
 @given(x=vectors)

@@ -69,7 +69,10 @@ def test_a_ratio_is_dropped_where_either_time_is_under_the_floor() -> None:
     fit = scaling.exponent(SIZES, SIZES, [1e-7] * 7, (over, under))
     assert (fit.points, fit.dropped) == (4, 3)
     assert fit.reason == "4 usable sizes; an interval of 95 % needs 5"
-    assert math.isnan(fit.exponent)
+    assert fit.exponent == pytest.approx(1.0)
+    assert math.isnan(fit.low)
+    assert math.isnan(fit.high)
+    assert math.isnan(scaling.exponent(SIZES[:2], SIZES[:2]).exponent)
 
 
 def test_what_is_missing_never_counts() -> None:

@@ -15,6 +15,7 @@ from diffbench.registry import Registry
 
 # One cell of each kind of benchmark: asv matches this against name(parameters).
 SOME = r"\(.*lecture\[n=\d+\]', '(reverse|finite_difference\[scheme=central\])'\)"
+PAIR = r"track_time_ratio\('rosenbrock\[n=\d+\]', 'reverse over autograd'\)"
 
 
 def asv(config: Path, *arguments: str) -> str:
@@ -60,6 +61,26 @@ def test_the_parameters_are_the_registrys(registry: Registry) -> None:
     assert {method.name for method in METHODS.values()} == set(registry.method_types)
 
 
+def test_the_pairs_are_the_engines_of_one_mode_at_two_sizes(registry: Registry) -> None:
+    from benchmarks.engines import SIZES, pairs
+
+    assert {"forward over jax[mode=forward]", "reverse over autograd"} <= set(pairs())
+    assert "reverse over jax[mode=forward]" not in pairs()
+    by_family: dict[str, list[int]] = {}
+    for row in SIZES.values():
+        by_family.setdefault(row.family, []).append(row.n * row.m * row.depth)
+    assert set(by_family) == set(registry.families)
+    assert all(len(sizes) == 2 and sizes[0] < sizes[1] for sizes in by_family.values())
+
+
+def test_a_ratio_that_does_not_exist_is_nan() -> None:
+    from benchmarks.engines import Call, ratio
+
+    nothing, impossible = Call(lambda: None, (), 8), Call(lambda: None, (), -1)
+    assert ratio(nothing, nothing) > 0.0
+    assert math.isnan(ratio(nothing, impossible))
+
+
 def lecture_n() -> int:
     from benchmarks.derivatives import INSTANCES
 
@@ -80,7 +101,7 @@ def results(config: Path, head: str) -> dict[str, list[float | None]]:
 
 def test_a_few_run_and_are_published(config: Path, head: str) -> None:
     names = "|".join(["time_derivative", "peakmem_derivative", "track_.*"])
-    what = ["--quick", "--bench", f"({names}){SOME}"]
+    what = ["--quick", "--bench", f"({names}){SOME}", "--bench", PAIR]
     asv(config, "run", "--machine", "test", "--set-commit-hash", head, *what)
     found = {k: [v for v in row if not math.isnan(v)] for k, row in results(config, head).items()}
     assert 2.0 * lecture_n() in found["track_calls_f"]
@@ -88,6 +109,8 @@ def test_a_few_run_and_are_published(config: Path, head: str) -> None:
     assert found["track_tape_bytes"][0] > 8 * lecture_n()
     assert set(found["track_steps"]) == {0.0}  # none of these has a loop to checkpoint
     assert 0 <= min(found["track_digits_lost"]) < 2 < max(found["track_digits_lost"]) < 10
+    assert len(found["track_time_ratio"]) == 2
+    assert all(0.0 < value < math.inf for value in found["track_time_ratio"])
     assert len(found["time_derivative"]) == len(found["peakmem_derivative"]) == 2
     assert min(found["time_derivative"]) > 0
     asv(config, "publish")

@@ -12,18 +12,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
-from small_runs import BROKEN, FAKES, use_profile, without_report
+from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
 
 import diffbench
-from diffbench.cli import main
+from diffbench.cli import _left, main
 from diffbench.progress import Plain, left
 from diffbench.records.store import FILE, Store
 from diffbench.registry import Registry
 from diffbench.running.executor import Progress
 
 MAIN = [sys.executable, "-c", "from diffbench.cli import main; main()"]
+NOTHING = str(Path(__file__).with_name("small_runs.py"))
 SMALL = ["--problems", "lecture[n=2]", "--methods", "manual,zero", "--operators", "gradient"]
 INTERRUPTED = ["--problems", "lecture,rosenbrock,speelpenning", "--methods", "manual,zero,reverse"]
 
@@ -48,6 +51,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  #
 
 # --- bad input ------------------------------------------------------------------------------
 
+HELD = ("compare", "held", "--of", "reverse", "--to", "manual")
 MISTAKES = {
     ("rnu",): "No such command 'rnu'",
     ("list", "method"): "'method' is not one of",
@@ -60,15 +64,29 @@ MISTAKES = {
     ("run", "--problems", "rosenbrock[size=2]"): "no parameter 'size'",
     ("run", "--problems", ""): "cannot read",
     ("run", "--problems", "mlp[n=5]"): "no parameter 'n'",
+    ("run", "--problems", "rosenbrock[n=2:300,n=5]"): "n is given twice",
+    (
+        "run",
+        "--problems",
+        "affine_tanh[n=1:9999,m=1:9999]",
+    ): "99980001 combinations, at most 100000",
+    ("run", "--problems", "lecture[n=2:9999999]"): "has over 100000 values",
+    ("run", "--problems", "speelpenning[n=nan]"): "needs a whole number for n",
     ("run", "--methods", "revers"): "did you mean 'reverse'?",
     ("run", "--methods", "jax[mode=sideways]"): "not one of mode=reverse|forward",
     ("run", "--operators", "gradients"): "did you mean 'gradient'?",
+    ("run", "--operators", "all,gradients"): "did you mean 'gradient'?",
+    ("run", "--operators", "gradient[n=2]"): "takes no parameters",
+    ("run", "--operators", ""): "--operators is empty",
     ("run", "--profile", "slow"): "'slow' is not one of",
     ("run", "--budget", "soon"): "no time; write 90, 90s, 5m or 1h",
     ("run", "--budget", "-5"): "no time",
     ("run", "--seed", "-1"): "must not be negative",
     ("run", "--seed", "x"): "not a valid integer",
+    ("run", "--seed", "9" * 25): "at most 9223372036854775807",
     ("run", "--generations", "0"): "at least 1",
+    ("run", "--generations", "9" * 25): "at most 1000",
+    ("run", "--out", ""): "the name is empty",
     ("run", "--resume"): "--out DIR",
     ("run", "--out", "none", "--resume"): "no run in none to resume",
     ("run", "--plugin", "none.py"): "no plugin file none.py",
@@ -80,7 +98,23 @@ MISTAKES = {
     ("report", "newer"): "newer diffbench",
     ("run", "--out", "torn", "--resume"): "is not readable",
     ("run", "--out", "damaged", "--resume"): "is damaged",
+    ("run", "--out", "formless", "--resume"): "no whole number as its format",
     ("run", "--out", "newer"): "holds a run already",
+    ("compare",): "Missing argument 'RUN'",
+    ("compare", "held", "--of", "reverse"): "Missing option '--to'",
+    ("compare", "none", "--of", "reverse", "--to", "zero"): "no run in none",
+    ("compare", "torn", "--of", "reverse", "--to", "zero"): "not readable as a run",
+    ("compare", "held", "--of", "revers", "--to", "manual"): "did you mean 'reverse'?",
+    ("compare", "held", "--of", "reverse", "--to", "jax"): "there are: manual, reverse, zero",
+    ("compare", "held", "--of", "reverse", "--to", "reverse"): "both sides are 'reverse'",
+    ("compare", "held", "--of", "reverse,zero", "--to", "manual"): "names 2 methods",
+    ("compare", "held", "--of", "reverse", "--to", "zero"): "zero: shorter than 10 empty calls",
+    (*HELD, "--operators", "gradeint"): "did you mean 'gradient'?",
+    (*HELD, "--operators", "hvp"): "no cell to compare",
+    (*HELD, "--format", "html"): "'html' is not one of",
+    ("report", "other"): "its table records has other columns (digits)",
+    ("report", "empty"): "its table records is missing",
+    ("report", ""): "the name is empty",
     ("list", "methods", "--plugin", "none.py"): "no plugin file",
     ("show", "lectur"): "did you mean 'lecture'?",
     ("show", "lecture[n=3]"): "multiple of 2",
@@ -102,16 +136,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all sorts of things that are no run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file")
-    for name in ("torn", "newer", "damaged"):
+    for name in ("torn", "newer", "damaged", "formless", "other", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "torn" / FILE).write_bytes(b"SQLite format 3\0" + b"?" * 5000)
     (tmp_path / "torn" / "plan.json").write_text("{ torn")
     (tmp_path / "damaged" / "plan.json").write_text('{"problems": 1}')
-    Store(tmp_path / "newer").close()
-    db = sqlite3.connect(tmp_path / "newer" / FILE)
-    db.execute("PRAGMA user_version = 999")
-    db.close()
+    stored_run(tmp_path / "held", reverse=4e-4, manual=1e-4, zero=5e-8)
+    (tmp_path / "formless" / "plan.json").write_text('{"format": "x"}')
+    (tmp_path / "empty" / FILE).touch()
+    _changed_store(tmp_path / "newer", "PRAGMA user_version = 999")
+    _changed_store(tmp_path / "other", "ALTER TABLE records DROP COLUMN digits")
     return tmp_path
+
+
+def _changed_store(folder: Path, change: str) -> None:
+    Store(folder).close()
+    db = sqlite3.connect(folder / FILE)
+    db.execute(change)
+    db.close()
 
 
 @pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
@@ -127,6 +169,23 @@ def test_a_mistake_is_one_line_and_exit_2(cli, folder: Path, arguments: tuple[st
     left_over = {path.name for path in folder.iterdir()} - set(before)
     assert left_over <= {"runs"}
     assert not list((folder / "runs").glob("*"))
+
+
+def test_sizes_that_no_memory_holds_leave_no_folder(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    folder = tmp_path / "run"
+    done = cli("run", "--problems", "rosenbrock[n=100000000000]", "--out", folder)
+    assert done.code == 2
+    assert done.out == ""
+    assert "cannot build the instances: " in done.err
+    assert done.err.endswith("; choose smaller sizes\n")
+    assert not folder.exists()
+
+
+def test_without_a_command_it_tells_what_there_is(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    done = cli()
+    assert (done.code, done.err) == (0, "")
+    assert done.out == cli("--help").out
+    assert "Commands:" in done.out
 
 
 # --- list, show, trace ----------------------------------------------------------------------
@@ -148,8 +207,9 @@ def test_list_names_everything(cli, registry: Registry) -> None:  # type: ignore
 
 
 def test_list_shows_plugins_and_what_was_refused(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
-    done = cli("list", "methods", "--plugin", FAKES, "--plugin", BROKEN)
+    done = cli("list", "methods", "--plugin", FAKES, "--plugin", BROKEN, "--plugin", NOTHING)
     assert done.code == 0
+    assert f"refused: {NOTHING}: it defines no method, family, page or study" in done.out
     assert "segfaults" in done.out
     assert f"refused: {BROKEN}: RuntimeError: this plugin is broken" in done.out
 
@@ -173,6 +233,12 @@ def test_trace_prints_the_lecture(cli) -> None:  # type: ignore[no-untyped-def] 
     moved = cli("trace", "lecture", "--at", "1,2,3,4", "--mode", "reverse", "--digits", "hex")
     assert "0x1." in moved.out
     assert "x4" in moved.out
+
+
+def test_trace_shows_where_infinity_arose_and_nothing_else(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    done = cli("trace", "lecture", "--at", "0,5", "--mode", "reverse")
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"v1 = .* log\(0\.0\) +=  -inf\n", done.out)
 
 
 # --- run and report -------------------------------------------------------------------------
@@ -213,6 +279,21 @@ def test_a_run_says_where_its_results_are(
     assert "was begun with methods" in wrong.err
 
 
+def test_two_methods_of_a_run_are_compared(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    folder = stored_run(tmp_path / "run", reverse=4e-4, manual=1e-4)
+    done = cli("compare", folder, "--of", "reverse", "--to", "manual")
+    assert (done.code, done.err) == (0, "")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("all")]
+    assert line.split()[:7] == ["all", "1", "4.00", "4.00", "to", "4.00", "0"]
+    turned = ("compare", folder, "--of", "manual", "--to", "reverse", "--operators", "gradient")
+    rows = cli(*turned, "--format", "csv").out.splitlines()
+    assert rows[1].startswith("cell,lecture[n=2],gradient,2,1,1,1,0.25,")
+    assert cli(*turned, "--format", "markdown").out.count("\n| ") == 5
+    found = diffbench.compare(folder, "manual", "reverse")
+    assert [group.name for group in found.totals] == ["all", "n <= 64"]
+    assert found.cells[0].value == pytest.approx(0.25)
+
+
 def test_a_budget_that_is_up_tells_how_to_go_on(
     cli,
     tmp_path: Path,
@@ -225,7 +306,7 @@ def test_a_budget_that_is_up_tells_how_to_go_on(
     done = cli("run", "--profile", "quick", "--budget", "1s", "--out", folder)
     assert done.code == 0
     assert re.search(
-        rf"\d+ cells are left; go on with:\n  diffbench run --out {folder} --resume", done.out
+        rf"cells left: \d+; go on with:\n  diffbench run --out {folder} --resume", done.out
     )
 
 
@@ -238,6 +319,8 @@ def test_ctrl_c_keeps_what_is_done_and_tells_how_to_go_on(tmp_path: Path, termin
         stdout=subprocess.PIPE,
         stderr=secondary if terminal else subprocess.DEVNULL,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+        # What was started in the background of a shell hands on that it ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(secondary)
     drawn = _until_some_cells(child, folder, primary if terminal else None)
@@ -322,3 +405,19 @@ def test_plain_progress_is_at_most_eleven_lines() -> None:
 )
 def test_the_time_left_counts_what_this_start_made(done: int, made: int, text: str) -> None:
     assert left(Progress(done=done, made=made, total=100, now="", elapsed_s=10.0)) == text
+
+
+@pytest.mark.parametrize(
+    ("generation", "cells", "text"),
+    [
+        ([2, 2], 2, ""),
+        ([2, 1], 2, "cells with fewer than 2 generations: 1"),
+        ([1, 1], 5, "cells left: 3, cells with fewer than 2 generations: 2"),
+        ([], 5, "cells left: 5"),
+        ([], 0, "not even the sizes of the instances were known in that time"),
+    ],
+)
+def test_what_a_budget_cut_off(generation: list[int], cells: int, text: str) -> None:
+    records = pd.DataFrame({"status": "ok", "generation": generation})
+    made = SimpleNamespace(records=records, plan={"cells": cells, "generations": 2})
+    assert _left(made) == text  # type: ignore[arg-type]  # as much of a run as it reads

@@ -12,7 +12,7 @@ import pytest
 
 from diffbench import ad
 from diffbench.ad.compile import PROGRAMS
-from diffbench.ad.namespace import FLOATS
+from diffbench.ad.namespace import NUMPY
 from diffbench.ad.rules import RULES, Rule
 from diffbench.measure.accuracy import judge
 from diffbench.measure.reference import certify
@@ -360,7 +360,7 @@ def test_every_row_compiles_to_second_order(rule: Rule) -> None:
 
     v = np.linspace(0.5, 1.5, x.size)
     pairs = {
-        "value": np.asarray(f(x, FLOATS.plain)),
+        "value": np.asarray(f(x, NUMPY)),
         "gradient": ad.grad(f)(x),
         "hvp": ad.hvp(f, x, v),
     }

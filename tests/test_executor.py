@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import psutil
@@ -15,14 +14,15 @@ from diffbench.running import plan
 from diffbench.running.executor import Progress
 from diffbench.running.plan import Block, Request, blocks, command, planned
 
+LIMIT_S = 5.0  # ten times what the slowest honest task needs: machines are busy
 # method: status, verdict, a piece of the reason (of the status, else of the verdict)
 EXPECTED = {
     "right": ("ok", "exact to rounding", ""),
     "prints": ("ok", "exact to rounding", ""),
     "raises": ("failed", "", "first call: ValueError: no such luck"),
-    "hangs": ("timeout", "", "first call: not done after 2.5 s"),
-    "spins": ("timeout", "", "first call: not done after 2.5 s"),
-    "forks": ("timeout", "", "first call: not done after 2.5 s"),
+    "hangs": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
+    "spins": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
+    "forks": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
     "eats": ("out_of_memory", "", "first call: "),
     "exhausted": ("out_of_memory", "", "RESOURCE_EXHAUSTED"),
     "exits": ("crashed", "", "exit code 3"),
@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> diffbench.Run:
     folder = tmp_path_factory.mktemp("fakes")
     child = folder / "child"
     with pytest.MonkeyPatch.context() as patch:
-        use_profile(patch, limit_s=2.5, memory=2**29)
+        use_profile(patch, limit_s=LIMIT_S, memory=2**29)
         patch.setenv("DIFFBENCH_TEST_CHILD", str(child))
         made = diffbench.run(
             problems="cubes",
@@ -92,6 +92,8 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
     assert own["right"].isna().all()
     assert own["reverse"].notna().all()
     assert good.set_index("method").sweeps["reverse"].tolist() == [1, 1]
+    libraries = {"right": {""}, "manual": {""}, "reverse": {"diffbench"}}
+    assert {name: set(rows.library) for name, rows in good.groupby("method")} == libraries
     assert good.primal_ops.tolist() == [5, 8] * 3 or set(good.primal_ops) == {5, 8}
     timed = run.samples[run.samples.kind == "run"].groupby(["instance", "method"]).size()
     for row in good.itertuples():
@@ -149,9 +151,7 @@ def test_nothing_begins_after_the_budget(tmp_path: Path, monkeypatch: pytest.Mon
     use_profile(monkeypatch)
     without_report(monkeypatch)
     asked = {"problems": "lecture[n=2]", "methods": "manual", "operators": "gradient"}
-    began = time.monotonic()
     empty = diffbench.run(**asked, profile="quick", out=tmp_path / "run", budget=0.1)
-    assert time.monotonic() - began < 20
     assert len(empty.records) == 0
     assert (tmp_path / "run" / "records.csv").exists()
     whole = diffbench.run(**asked, profile="quick", out=tmp_path / "run", resume=True)

@@ -314,6 +314,13 @@ def test_impossible_sizes_are_refused_in_one_line(selection: str, words: list[st
     assert all(word in message for word in words)
 
 
+def test_a_whole_number_may_have_an_exponent() -> None:
+    assert FAMILIES.points("lecture[n=1e2|4.0]", "quick") == [
+        ("lecture", {"n": 100}),
+        ("lecture", {"n": 4}),
+    ]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profiles_hold_every_family(profile: str) -> None:
     points = FAMILIES.points("all", profile)

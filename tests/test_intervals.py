@@ -54,6 +54,23 @@ def test_a_single_sample_has_the_spread_between_processes() -> None:
     assert found.high / found.value == pytest.approx(math.exp(student(24) * 0.1))
 
 
+def test_the_degrees_of_freedom_are_those_of_what_varies() -> None:
+    row = [1.0, math.e, math.e**2]
+    layout = Spread(0.5, 10)
+    for given, spread, expected in (
+        ({0: row}, NONE, 2.0),  # rounds alone
+        ({0: [2.0]}, layout, 10.0 + PRIOR_PAIRS),  # processes alone
+        ({0: [2.0], 1: [3.0], 2: [4.0]}, layout, 2.0),  # generations
+    ):
+        found = interval(given, spread)
+        assert found is not None
+        assert found.freedom == pytest.approx(expected)
+    both = interval({0: row}, layout)
+    assert both is not None
+    rounds = math.pi / 2 / 3
+    assert both.freedom == pytest.approx((rounds + 0.25) ** 2 / (rounds**2 / 2 + 0.25**2 / 14))
+
+
 def test_generations_are_the_unit_of_replication() -> None:
     """Many rounds within a process narrow nothing: only the medians of generations count."""
     few = {g: [math.exp(v)] for g, v in enumerate((0.0, 0.2, 0.4))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import subprocess
 import sys
@@ -29,7 +30,24 @@ FAMILIES = PLUGINS.instances(
 )
 METHODS = PLUGINS.methods("all")
 FILES = len(list((Path(__file__).parents[1] / "methods").glob("[!_]*.py")))
-ANYWHERE = [m for m in METHODS if m.name != "reverse_checkpointed"]  # it needs a family with a loop
+
+
+def needs(with_method: Method) -> str:
+    """What to type for the packages that are not installed; empty where all are."""
+    absent = [p for p in with_method.requires if importlib.util.find_spec(p) is None]
+    return ", ".join(f"needs {p}: {with_method.requires[p]}" for p in absent)
+
+
+def each(methods: list[Method]) -> pytest.MarkDecorator:
+    """The tests of these methods, of which some may not be installed."""
+    marked = [
+        pytest.param(m, marks=pytest.mark.skipif(bool(needs(m)), reason=needs(m))) for m in methods
+    ]
+    return pytest.mark.parametrize("with_method", marked, ids=variant_name)
+
+
+every_method = each(METHODS)
+any_family = each([m for m in METHODS if m.name != "reverse_checkpointed"])  # it needs a loop
 # claim or scheme -> order of the operator -> error beside the largest entry
 EXACT = (1e-14, 1e-13, 1e-12)
 TOLERANCE = {"exact": EXACT, "forward": (0.0, 1e-6, 1e-3), "central": (0.0, 1e-8, 1e-5)}
@@ -78,6 +96,7 @@ def loop(x: Any, xp: Any) -> Any:
 def test_the_variants_are_there() -> None:
     assert [variant_name(m) for m in METHODS] == [
         "autograd",
+        "casadi",
         "compiled_forward",
         "compiled_reverse",
         "complex_step",
@@ -106,7 +125,7 @@ def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from diffbench.registry import discover; found = discover(kinds=('methods',));"
         f"assert len(found.method_types) == {FILES}, found.broken;"
-        "heavy = {'jax', 'sympy', 'autograd', 'scipy', 'pandas'} & set(sys.modules);"
+        "heavy = {'jax', 'sympy', 'autograd', 'casadi', 'scipy', 'pandas'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -116,7 +135,7 @@ def test_listing_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("instance", FAMILIES, ids=lambda i: i.family)
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 def test_answers_agree_with_the_hand_written_ones(with_method: Method, instance: Instance) -> None:
     for operator, row in OPERATORS.items():
         able = capability(with_method, instance, operator)
@@ -139,7 +158,7 @@ def test_answers_agree_with_the_hand_written_ones(with_method: Method, instance:
             assert error <= limit * scale, (operator, error / scale)
 
 
-@pytest.mark.parametrize("with_method", ANYWHERE, ids=variant_name)
+@any_family
 @pytest.mark.parametrize("selection", ["helmholtz[n=2]", "affine_tanh[n=2,m=2]"])
 def test_changed_constants_change_the_answer(with_method: Method, selection: str) -> None:
     if with_method.claim == "control":
@@ -155,7 +174,7 @@ def test_changed_constants_change_the_answer(with_method: Method, selection: str
     assert not np.allclose(before, after, rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("with_method", ANYWHERE, ids=variant_name)
+@any_family
 def test_a_prepared_call_holds_at_other_points(with_method: Method) -> None:
     instance = one("lecture[n=4]")
     prepared = prepare(with_method, instance, "gradient")
@@ -165,7 +184,7 @@ def test_a_prepared_call_holds_at_other_points(with_method: Method) -> None:
         assert np.allclose(got, expected, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("with_method", ANYWHERE, ids=variant_name)
+@any_family
 def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
     instance = one("helmholtz[n=2]")
     prepared = prepare(with_method, instance, "jvp")
@@ -182,7 +201,7 @@ def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
         assert part in message
 
 
-@pytest.mark.parametrize("with_method", METHODS, ids=variant_name)
+@every_method
 def test_a_hessian_that_fits_in_no_memory_is_refused(with_method: Method) -> None:
     large = one("rosenbrock[n=1000000]")
     if "hessian" in getattr(with_method, "sparse", ()):

@@ -17,11 +17,13 @@ import synthetic
 from diffbench.page import Page
 from diffbench.reports import build
 from diffbench.reports.charts import decades
-from diffbench.reports.formats import count, exact, fixed, interval, micro, number, plain
+from diffbench.reports.formats import count, exact, fixed, interval, micro, number, plain, ranked
 from diffbench.reports.sections import Column, Figure, Grid, Table, Text
 from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
+from diffbench.reports.words import sentences
 
-PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "traces", "environment"]
+PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "engines", "traces"]
+PAGES += ["environment"]
 LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
 
 
@@ -85,7 +87,7 @@ def test_every_page_is_there_in_its_order_and_none_failed(seen: Reader) -> None:
 
 def test_every_chart_has_a_sentence_a_table_a_legend_and_a_static_picture(evil: str) -> None:
     parts = re.findall(r"<figure.*?</figure>", evil, re.S)
-    assert len(parts) == 15
+    assert len(parts) == 23
     for part in parts:
         caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", part, re.S)
         assert caption is not None
@@ -149,6 +151,13 @@ def table(name: str, run: Any = None) -> Table:
     return next(t for t in tables if isinstance(t, Table) and t.name == name)
 
 
+def test_the_first_lines_tell_what_was_measured_where() -> None:
+    (page,) = [p for p in build._built_in() if p.name == "overview"]
+    (told,) = page.render(synthetic.run())[0].paragraphs
+    assert told.startswith(f"{len(synthetic.records())} cells: 8 families, ")
+    assert told.endswith("Profile standard, seed 0; a processor, Linux, python 3.11.7.")
+
+
 def test_the_swell_table_is_the_surveys() -> None:
     rows = cells_of(table("swell logistic"))
     titles = [c.title for c in table("swell logistic").columns]
@@ -195,6 +204,32 @@ def test_the_matrix_has_a_cell_with_a_command_for_every_pair() -> None:
     assert by_family["helmholtz"][titles.index("autograd")].text == "wrong"
     assert by_family["rosenbrock"][titles.index("zero (control)")].text == "wrong"
     assert "timeout" in by_family["speelpenning"][titles.index("autograd")].text
+
+
+def test_the_words_count_every_instance_whatever_the_order_of_the_records() -> None:
+    said = list(sentences(synthetic.records()))
+    assert len(said) == 5
+    for sentence in said[:3]:
+        instances = int(re.search(r"fastest on (\d+) instances", sentence)[1])  # type: ignore[index]  # it is there
+        tally = re.sub(r"\(.*?\)", "", sentence.split(":")[1]).split(";")[0]
+        assert sum(int(times) for times in re.findall(r" in (\d+)", tally)) == instances
+    assert "the same among answers that are exact to rounding." in said[0]
+    assert "among answers that are exact to rounding, jax (forward) in 9" in said[1]
+    shuffled = synthetic.records().sample(frac=1.0, random_state=1)
+    assert list(sentences(shuffled)) == said
+    assert ranked({"b": 2, "c": 3, "a": 2}) == [("c", 3), ("a", 2), ("b", 2)]
+
+
+def test_workers_have_a_table_of_their_own() -> None:
+    hello = {"cpus": [1], "cpu_share": 0.98, "clock_s": 4e-8, "empty_call_s": 3.3e-8}
+    workers = {" reference": hello, "zero": {**hello, "cpus": []}, "reverse": hello}
+    run = replace(synthetic.run(), environment={"python": "3.11.7", "workers": workers})
+    assert cells_of(table("workers", run)) == [
+        ["reverse", "1", "0.98", "40", "33"],
+        ["zero (control)", "no processor", "0.98", "40", "33"],
+        ["reference", "1", "0.98", "40", "33"],
+    ]
+    assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
 
 
 def test_the_same_run_gives_the_same_page() -> None:
@@ -316,6 +351,7 @@ def test_cells_keep_the_whole_number() -> None:
 def test_every_method_has_a_look_of_its_own() -> None:
     assert len({(s.dash, s.symbol, s.light) for s in STYLES}) == len(STYLES)
     assert len({s.letters for s in STYLES}) == len(STYLES)
+    assert len({s.symbol for s in STYLES}) == len(STYLES)  # a cloud of points has no dashes
     assert len({s.slot for s in (*STYLES, *SPARE, *SERIES)}) == len((*STYLES, *SPARE, *SERIES))
 
 

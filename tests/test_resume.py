@@ -16,6 +16,7 @@ from small_runs import use_profile, without_report
 
 import diffbench
 from diffbench.errors import DiffbenchError, RunError
+from diffbench.running import platform
 from diffbench.running.executor import Progress
 
 ASKED = {
@@ -166,6 +167,27 @@ def test_there_is_nothing_to_resume_where_no_run_is(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run in"):
         diffbench.run(**ASKED, out=tmp_path / "none", resume=True)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *given: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)  # whoever runs this may write anywhere
+    with pytest.raises(RunError, match=f"cannot write to {finished}: Permission denied"):
+        diffbench.run("lecture[n=2]", "manual", "value", "quick", out=finished, resume=True)
+
+
+@pytest.mark.skipif(not platform.LINUX, reason="only Linux has the lock")
+def test_a_folder_at_work_is_left_alone(finished: Path) -> None:
+    with platform.locked(finished) as alone:
+        assert alone
+        with pytest.raises(RunError, match="another diffbench is at work in"):
+            diffbench.run("lecture[n=2]", "manual", "value", "quick", out=finished, resume=True)
+    again = diffbench.run("lecture[n=2]", "manual", "value", "quick", out=finished, resume=True)
+    assert len(again.records) == 1
 
 
 def test_another_machine_does_not_go_on(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

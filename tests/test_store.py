@@ -15,7 +15,7 @@ import diffbench
 from diffbench.errors import RunError
 from diffbench.records.environment import environment, machine_id
 from diffbench.records.export import export, safe
-from diffbench.records.record import KEY, Record, Sample
+from diffbench.records.record import KEY, SCHEMA, Record, Sample
 from diffbench.records.store import FILE, Store, columns, read
 from diffbench.study import StudyRow
 
@@ -124,6 +124,21 @@ def test_frames_have_numbers_and_gaps(tmp_path: Path) -> None:
     assert list(run.records.columns) == list(Record.__struct_fields__)
     assert run.samples.empty
     assert run.samples.columns[:3].tolist() == ["instance", "seed", "operator"]
+
+
+def test_a_field_that_came_later_is_empty_in_an_older_run(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save(record(library="diffbench", run_s=1.0), [sample(0)])
+        store.finish()
+    db = sqlite3.connect(tmp_path / FILE)
+    for name in ("library", "sweeps"):
+        db.execute(f"ALTER TABLE records DROP COLUMN {name}")
+    db.execute(f"PRAGMA user_version = {SCHEMA - 1}")
+    db.close()
+    (row,) = diffbench.load(tmp_path).records.to_dict("records")
+    assert set(row) == set(Record.__struct_fields__)
+    assert (row["library"], row["run_s"]) == ("", 1.0)
+    assert math.isnan(row["sweeps"])
 
 
 def test_no_run_a_torn_run_and_a_newer_run_say_so(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any, final
 
 import numpy as np
 
+from diffbench.ad.contraction import product
 from diffbench.ad.errors import ADError, NamespaceError
-from diffbench.ad.graph import Kernels, Traced, apply, shape_of
+from diffbench.ad.graph import Kernels, Traced, apply, highest
 from diffbench.ad.linalg import LINALG, Linalg
 from diffbench.ad.rules import ENTRYWISE, RULES, Rule
 
@@ -20,7 +21,11 @@ Bool = bool  # inside the class the name is a dtype
 
 
 def _shape(a: Any) -> tuple[int, ...]:
-    return shape_of(a) if isinstance(a, Traced | np.ndarray) else np.shape(a)
+    try:
+        shape: tuple[int, ...] = a.shape
+    except AttributeError:
+        return np.shape(a)
+    return shape
 
 
 def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -53,8 +58,16 @@ class Namespace:
             setattr(self, name, self._elementwise(RULES[name]))
 
     def _elementwise(self, rule: Rule) -> Callable[..., Any]:
-        table = self._kernels
-        return lambda *args: apply(rule, args, (), table)
+        kernel = self._kernels[rule.name]
+
+        def of_one(x: Any) -> Any:
+            return x.trace.record(rule, (x,)) if type(x) is Traced else kernel(x)
+
+        def of_several(*args: Any) -> Any:
+            top = highest(args)
+            return kernel(*args) if top is None else top.record(rule, args)
+
+        return of_one if getattr(rule.numpy, "nin", len(rule.partials)) == 1 else of_several
 
     def apply(self, name: str, args: tuple[Any, ...], *params: Any) -> Any:
         """The primitive of that name, on operands and parameters in the form of its row."""
@@ -158,7 +171,7 @@ class Namespace:
     def mean(self, x: Any, axis: Axis = None, keepdims: Bool = False) -> Any:
         """The arithmetic mean over the axes."""
         shape = _shape(x)
-        count = math.prod(shape[i] for i in _axes(axis, len(shape)))
+        count = math.prod([shape[i] for i in _axes(axis, len(shape))])
         return self.sum(x, axis, keepdims) / float(count)
 
     def var(
@@ -263,8 +276,12 @@ class Namespace:
 
     def stack(self, arrays: Sequence[Any], axis: int = 0) -> Any:
         """Arrays joined along a new axis."""
-        axis = axis % (len(_shape(arrays[0])) + 1)
-        return self.concat([self.expand_dims(a, axis) for a in arrays], axis)
+        shape = _shape(arrays[0])
+        if others := {*map(_shape, arrays)} - {shape}:
+            raise ADError(f"stack takes arrays of one shape, got {shape} and {others.pop()}")
+        axis = axis % (len(shape) + 1)
+        apart = (*shape[:axis], 1, *shape[axis:])
+        return self.concat([self.apply("reshape", (a,), apart) for a in arrays], axis)
 
     def tile(self, x: Any, repetitions: Sequence[int]) -> Any:
         """x repeated along each axis."""
@@ -309,28 +326,11 @@ class Namespace:
 
     def matmul(self, a: Any, b: Any) -> Any:
         """The matrix product; leading axes broadcast, vectors count as row or column."""
-        left, right = len(_shape(a)), len(_shape(b))
-        if not left or not right or _shape(a)[-1] != _shape(b)[-2 if right > 1 else -1]:
-            raise ADError(f"matmul: shapes {_shape(a)} and {_shape(b)} do not fit")
-        extra = max(left, right, 2) - 2
-        batch = "abcdefgh"[:extra]
-        row, column = ("i" if left > 1 else ""), ("k" if right > 1 else "")
-        a, mine = self._thinned(a, batch, left - 2, extra)
-        b, theirs = self._thinned(b, batch, right - 2, extra)
-        kept = "".join(c for c in batch if c in mine + theirs)
-        y = self.contract(a, b, mine + row + "j", theirs + "j" + column, kept + row + column)
-        if kept == batch:
-            return y
-        shape = iter(_shape(y))
-        lead = tuple(next(shape) if c in kept else 1 for c in batch)
-        return self.reshape(y, (*lead, *shape))
-
-    def _thinned(self, x: Any, batch: str, have: int, extra: int) -> tuple[Any, str]:
-        """x without batch axes of length 1, and the letters of those that stay."""
-        shape, have = _shape(x), max(0, have)
-        stay = [i for i in range(have) if shape[i] != 1]
-        letters = "".join(batch[extra - have + i] for i in stay)
-        return self.reshape(x, (*(shape[i] for i in stay), *shape[have:])), letters
+        plan = product(_shape(a), _shape(b))
+        a = a if plan.a is None else self.reshape(a, plan.a)
+        b = b if plan.b is None else self.reshape(b, plan.b)
+        y = self.apply("contract", (a, b), *plan.letters)
+        return y if plan.out is None else self.reshape(y, plan.out)
 
     def tensordot(self, a: Any, b: Any, axes: Any = 2) -> Any:
         """The sum of products over ``axes``: a number, or a pair of lists of axes."""

@@ -18,7 +18,7 @@ from diffbench.ad import reverse
 from diffbench.ad.binomial import split
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.errors import ADError
-from diffbench.ad.graph import Graph, Traced
+from diffbench.ad.graph import Graph, Traced, highest
 from diffbench.ad.namespace import NUMPY
 from diffbench.ad.rules import Rule
 
@@ -51,8 +51,7 @@ def checkpoint(step: Step, steps: int, slots: int) -> Callable[..., Any]:
 
     def run(state: Any, *constants: Any, xp: Any = None) -> Any:
         args = (state, *constants)
-        traces = [a.trace for a in args if type(a) is Traced]
-        top = max(traces, key=lambda trace: trace.level, default=None)
+        top = highest(args)
         if isinstance(top, Graph) and top.checkpoints and steps:
             loop = Loop(step, steps, slots, top, args)
             return top.append(RULE, args, (loop,), loop.value)

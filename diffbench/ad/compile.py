@@ -20,7 +20,7 @@ import numpy as np
 from diffbench.ad import forward, operators
 from diffbench.ad.errors import ADError, TracedArrayError
 from diffbench.ad.graph import Traced
-from diffbench.ad.namespace import FLOATS
+from diffbench.ad.namespace import FLOATS, NUMPY
 from diffbench.ad.native.build import Bound, bound, is_read, simplified
 from diffbench.ad.native.program import ops
 from diffbench.ad.native.source import printed
@@ -73,12 +73,13 @@ def _hessian(f: Function, mode: str) -> Function:
     return lambda x, *c: forward.chunked(_gradient_of(f, mode), x, c)[1]
 
 
+JVPS: dict[str, Function] = {"forward": operators.jvp, "reverse": operators.jvp_by_adjoints}
 PROGRAMS: dict[str, Callable[[Function, str], Function]] = {
     # operator -> (f, mode) -> program(x, [seed,] *constants) over traced arrays
     "value": lambda f, mode: lambda x, *c: f(x, FLOATS.traced, *c),
     "gradient": lambda f, mode: operators.grad(f) if mode == "reverse" else _forward_gradient(f),
     "jacobian": _jacobian,
-    "jvp": lambda f, mode: lambda x, v, *c: operators.jvp(f, x, v, *c)[1],
+    "jvp": lambda f, mode: lambda x, v, *c: JVPS[mode](f, x, v, *c)[1],
     "vjp": lambda f, mode: lambda x, w, *c: operators.vjp(f, x, w, *c)[1],
     "hvp": _hvp,
     "hessian": _hessian,
@@ -194,7 +195,7 @@ class Compiled:
             raise ADError(f"x must have shape (n,), got {x.shape}; pass x.reshape(-1)")
         if self.operator not in SEEDS:
             return (x, *others)
-        y = self._function(x, FLOATS.plain, *others) if self.operator == "vjp" else None
+        y = self._function(x, NUMPY, *others) if self.operator == "vjp" else None
         return (x, *SEEDS[self.operator](x, y), *others)
 
     def derive(self, f: Function) -> Function:

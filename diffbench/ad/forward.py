@@ -14,7 +14,7 @@ import numpy as np
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.graph import Backend, Traced, apply, opened, rewritten, shape_of
 from diffbench.ad.namespace import FLOATS
-from diffbench.ad.rewrites import NOTES, REWRITES
+from diffbench.ad.rewrites import NOTES, REWRITES, TELLING
 from diffbench.ad.rules import Rule
 
 __all__ = ["ForwardTrace", "chunked", "push"]
@@ -37,30 +37,34 @@ class ForwardTrace:
         """The value of a primitive together with its tangent."""
         values: list[Any] = []
         tangents: list[Any] = []
+        telling = len(args) == 2 and args[0] is args[1]
         for a in args:
             if type(a) is Traced:
                 if a.trace is self:
                     values.append(a.value)
                     tangents.append(a.node)
+                    if a.origin is not None:
+                        telling = True
                     continue
                 if a.trace.level > self.level:
                     return a.trace.record(rule, args, params)
             values.append(a)
             tangents.append(None)
-        if rule.name in REWRITES:
+        name = rule.name
+        if telling and name in REWRITES:
             better = rewritten(rule, args, params)
             if better is not None:
                 return self.record(*better)
         if self.nested:
             y = apply(rule, tuple(values), params, self.kernels)
         else:
-            y = self.kernels[rule.name](*values, *params)
+            y = self.kernels[name](*values, *params)
         tangent = rule.kind.push(self.inner, rule, tangents, y, values, params)
         if tangent is None:
             return y
         out = Traced(self, y, tangent)
-        if rule.name in NOTES:
-            out.origin = NOTES[rule.name](args, params)
+        if name in (NOTES if telling else TELLING):
+            out.origin = NOTES[name](args, params)
         return out
 
     def guard(self, condition: Traced, outcome: bool) -> None:

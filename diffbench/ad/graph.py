@@ -18,7 +18,7 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from diffbench.ad import tape
-from diffbench.ad.rewrites import NOTES, REWRITES
+from diffbench.ad.rewrites import NOTES, REWRITES, TELLING
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
 
@@ -80,12 +80,18 @@ class opened:  # reads as a statement: with opened() as level
             self._flags.__exit__(None, None, None)
 
 
-def apply(rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], kernels: Kernels) -> Any:
-    """A primitive on any operands: the highest trace records it, else it is computed."""
+def highest(args: tuple[Any, ...]) -> Any:
+    """The trace of the highest level among operands, None where none is traced."""
     top: Any = None
     for a in args:
         if type(a) is Traced and (top is None or a.trace.level > top.level):
             top = a.trace
+    return top
+
+
+def apply(rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], kernels: Kernels) -> Any:
+    """A primitive on any operands: the highest trace records it, else it is computed."""
+    top = highest(args)
     if top is None:
         return kernels[rule.name](*args, *params)
     return top.record(rule, args, params)
@@ -138,50 +144,69 @@ class Graph:
 
     def record(self, rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         """Evaluate a primitive and append its node; an operand of a higher level goes first."""
-        values: list[Any] = []
-        operands: list[int] = []
-        for a in args:
-            if type(a) is Traced:
-                if a.trace is self:
-                    values.append(a.value)
-                    operands.append(a.node)
-                    continue
-                if a.trace.level > self.level:
-                    return a.trace.record(rule, args, params)
-            operands.append(~len(self.constants))
+        values: tuple[Any, ...]
+        operands: tuple[int, ...]
+        a, b = args[0], args[-1]
+        if len(args) == 1:
+            values, operands, telling = (a.value,), (a.node,), a.origin is not None
+        elif len(args) > 2 or (type(a) is type(b) is Traced and a.trace is not b.trace):
+            top = highest(args)
+            if top is not self:
+                return top.record(rule, args, params)
+            values, operands, telling = self._operands(args)
+        elif type(b) is not Traced:  # two operands, as most have, are looked at without a loop
+            self.constants.append(b)
+            values, operands = (a.value, b), (a.node, -len(self.constants))
+            telling = a.origin is not None
+        elif type(a) is not Traced:
             self.constants.append(a)
-            values.append(a)
-        if rule.name in REWRITES:
+            values, operands = (a, b.value), (-len(self.constants), b.node)
+            telling = b.origin is not None
+        else:
+            values, operands = (a.value, b.value), (a.node, b.node)
+            telling = a is b or a.origin is not None or b.origin is not None
+        name = rule.name
+        if telling and name in REWRITES:
             better = rewritten(rule, args, params)
             if better is not None:
                 return self.record(*better)
         if self.nested:
-            y = apply(rule, tuple(values), params, self.kernels)
+            y = apply(rule, values, params, self.kernels)
         else:
-            y = self.kernels[rule.name](*values, *params)
+            y = self.kernels[name](*values, *params) if params else self.kernels[name](*values)
+        out = Traced(self, y, len(self.rules))
         self.rules.append(rule)
-        self.operands.append(tuple(operands))
+        self.operands.append(operands)
         self.params.append(params)
         self.values.append(y)
-        out = Traced(self, y, len(self.rules) - 1)
-        if rule.name in NOTES:
-            out.origin = NOTES[rule.name](args, params)
+        if name in (NOTES if telling else TELLING):
+            out.origin = NOTES[name](args, params)
         return out
+
+    def _operands(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[int, ...], bool]:
+        """Values and indices of operands, and whether notes and rewrites may find a form."""
+        values: list[Any] = []
+        operands: list[int] = []
+        telling = False
+        for a in args:
+            if type(a) is Traced and a.trace is self:
+                values.append(a.value)
+                operands.append(a.node)
+                telling = telling or a.origin is not None
+            else:
+                self.constants.append(a)
+                operands.append(-len(self.constants))
+                values.append(a)
+        return tuple(values), tuple(operands), telling
 
     def append(self, rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], y: Any) -> Traced:
         """A node whose value is known; an operand that is not traced here is a constant of it."""
-        operands: list[int] = []
-        for a in args:
-            if type(a) is Traced and a.trace is self:
-                operands.append(a.node)
-            else:
-                operands.append(~len(self.constants))
-                self.constants.append(a)
+        out = Traced(self, y, len(self.rules))
         self.rules.append(rule)
-        self.operands.append(tuple(operands))
+        self.operands.append(self._operands(args)[1])
         self.params.append(params)
         self.values.append(y)
-        return Traced(self, y, len(self.rules) - 1)
+        return out
 
     def guard(self, condition: Traced, outcome: bool) -> None:
         """Note that the program took a branch on a value."""
@@ -193,7 +218,10 @@ class Graph:
 
     def arguments(self, i: int) -> list[Any]:
         """The operand values of node i."""
-        return [self.values[j] if j >= 0 else self.constants[~j] for j in self.operands[i]]
+        values, constants, operands = self.values, self.constants, self.operands[i]
+        if len(operands) == 1:
+            return [values[operands[0]]]
+        return [values[j] if j >= 0 else constants[~j] for j in operands]
 
     def needed(self) -> list[bool]:
         """Which nodes the output depends on."""

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
 from diffbench.ad.errors import Undecided
 
 __all__ = [
-    "Contraction",
     "advanced",
     "after",
     "arg",
     "attains",
     "cofactors",
     "concat",
-    "contract",
     "cumulative_sum",
     "decided",
     "det",
@@ -238,63 +233,3 @@ def cofactors(xp: Any, x: Any) -> Any:
         for i in range(n)
     ]
     return xp.stack([xp.stack(row) for row in rows]) if n > 1 else xp.ones((1, 1))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Contraction:
-    """How to sum products over letters: transpositions around one (batched) matrix product."""
-
-    to_a: Axes
-    to_b: Axes
-    to_out: Axes
-    batch: int
-    left: int
-    summed: int
-    simple: bool  # already in the form of numpy's dot
-
-    @staticmethod
-    @functools.lru_cache(maxsize=4096)
-    def of(a: str, b: str, out: str) -> Contraction:
-        """The plan for operands with axes ``a`` and ``b`` and a result with axes ``out``."""
-        summed = [c for c in a if c in b and c not in out]
-        batch = [c for c in a if c in b and c in out]
-        left, right = [c for c in a if c not in b], [c for c in b if c not in a]
-        have = batch + left + right
-        order_a, order_b = left + summed, summed + right
-        simple = (
-            not batch and len(summed) == 1 and [order_a, order_b, have] == [*map(list, (a, b, out))]
-        )
-        return Contraction(
-            tuple(a.index(c) for c in batch + order_a),
-            tuple(b.index(c) for c in batch + order_b),
-            tuple(have.index(c) for c in out),
-            len(batch),
-            len(left),
-            len(summed),
-            simple,
-        )
-
-    def matrices(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """The operands as stacks of matrices, (batch, left, summed) and (batch, summed, right)."""
-        x, y = np.transpose(x, self.to_a), np.transpose(y, self.to_b)
-        lead = math.prod(x.shape[: self.batch])
-        inner = math.prod(y.shape[self.batch : self.batch + self.summed])
-        return x.reshape(lead, -1, inner), y.reshape(lead, inner, -1)
-
-    def shape(self, x: Any, y: Any) -> Shape:
-        """The shape of the product before its axes are put in order: batch, left, right."""
-        ours = tuple(x.shape[i] for i in self.to_a[: self.batch + self.left])
-        return ours + tuple(y.shape[i] for i in self.to_b[self.batch + self.summed :])
-
-    def assemble(self, product: Any, x: Any, y: Any) -> Any:
-        """The stack of products with its axes apart and in the order of ``out``."""
-        return np.transpose(product.reshape(self.shape(x, y)), self.to_out)
-
-
-def contract(x: Any, y: Any, a: str, b: str, out: str) -> Any:
-    """Sum of products over the letters that ``out`` lacks; ``ij, jk, ik`` is a matrix product."""
-    plan = Contraction.of(a, b, out)
-    if plan.simple:
-        return np.dot(x, y)
-    return plan.assemble(np.matmul(*plan.matrices(x, y)), x, y)

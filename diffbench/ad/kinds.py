@@ -7,6 +7,8 @@ that over traced arrays they are differentiable themselves.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 if TYPE_CHECKING:
@@ -64,12 +66,6 @@ def widened(xp: Any, t: Any, ndim: int) -> Any:
     return xp.reshape(t, (s[0],) + (1,) * gap + s[1:]) if gap else t
 
 
-def _scaled(xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any]) -> Any:
-    """The partial applied to ``g``; a zero ``g`` stays zero where the partial is singular."""
-    out = rule.partials[i](xp, g, y, *args)
-    return xp.masked(g, out) if rule.singular else out
-
-
 @final
 class Elementwise:
     """y = f(a, b, ...) entry by entry: the partials act as diagonal matrices in both directions."""
@@ -79,11 +75,16 @@ class Elementwise:
     ) -> Any:
         total = None
         shape = _shape(y)
-        for i, t in enumerate(tangents):
-            if t is None or rule.partials[i] is None:
+        for t, partial in zip(tangents, rule.partials, strict=False):  # no tangent, no partial
+            if t is None or partial is None:
                 continue
-            term = _scaled(xp, rule, i, widened(xp, t, len(shape)), y, args)
-            if _shape(term)[1:] != shape:
+            small = _shape(t)[1:] != shape
+            if small:
+                t = widened(xp, t, len(shape))
+            term = partial(xp, t, y, *args)
+            if rule.singular:
+                term = xp.masked(t, term)
+            if small and _shape(term)[1:] != shape:
                 term = xp.broadcast_to(term, (_shape(t)[0], *shape))
             total = term if total is None else total + term
         return total
@@ -177,8 +178,21 @@ class Concatenation:
     ) -> Any:
         (axis,) = params
         start = sum(_shape(a)[axis] for a in args[:i])
-        stop = start + _shape(args[i])[axis]
-        return g[(slice(None),) * axis + (slice(start, stop),)]
+        return self._cut(g, axis, start, _shape(args[i])[axis])
+
+    def cuts(
+        self, g: Any, operands: tuple[int, ...], args: list[Any], axis: int
+    ) -> Iterator[tuple[int, Any]]:
+        """Every node among the operands with its part of ``g``: each ``pull``, in linear time."""
+        start = 0
+        for j, a in zip(operands, args, strict=True):
+            length = _shape(a)[axis]
+            if j >= 0:
+                yield j, self._cut(g, axis, start, length)
+            start += length
+
+    def _cut(self, g: Any, axis: int, start: int, length: int) -> Any:
+        return g[(slice(None),) * axis + (slice(start, start + length),)]
 
 
 @final
@@ -189,7 +203,7 @@ class Bilinear:
         self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
     ) -> Any:
         a, b, out = params
-        k = next(letter for letter in "ZYXWVUTS" if letter not in a + b)  # nested pushes: one each
+        k = _unused(a + b)
         total = None
         for i, t in enumerate(tangents):
             if t is not None:
@@ -206,6 +220,12 @@ class Bilinear:
         if i == 0:
             return xp.contract(g, args[1], out, b, a)
         return xp.contract(args[0], g, a, out, b)
+
+
+@functools.cache
+def _unused(letters: str) -> str:
+    """A letter for the directions; those of nested pushes are taken already."""
+    return next(letter for letter in "ZYXWVUTS" if letter not in letters)
 
 
 @final

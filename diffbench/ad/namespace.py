@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbench.ad import objects
+from diffbench.ad import floats, objects
 from diffbench.ad.arrays import NAMES, Namespace
 from diffbench.ad.errors import ADError
 from diffbench.ad.graph import Backend, Kernels
@@ -52,8 +52,22 @@ def _numpy_namespace() -> SimpleNamespace:
 
 
 NUMPY = _numpy_namespace()
-_FLOAT_KERNELS: Kernels = {name: rule.numpy for name, rule in RULES.items()}
-FLOATS = Backend("floats", _FLOAT_KERNELS, NUMPY, Namespace(_FLOAT_KERNELS))
+# names on plain operands keep numpy's functions, which take lists and Python numbers as well; the
+# operands of a trace, and what its rules compute with, hold numpy's own
+_NUMPY_KERNELS: Kernels = {name: rule.numpy for name, rule in RULES.items()}
+_FLOAT_KERNELS: Kernels = {**_NUMPY_KERNELS, **floats.KERNELS}
+_PLAIN = SimpleNamespace(**{**vars(NUMPY), **floats.NAMES})
+FLOATS = Backend("floats", _FLOAT_KERNELS, _PLAIN, Namespace(_NUMPY_KERNELS))
+
+
+def _bare() -> Backend:
+    """The arithmetic of floats with masks that mask nothing."""
+    plain, traced = SimpleNamespace(**vars(_PLAIN)), Namespace(_NUMPY_KERNELS)
+    plain.masked = traced.masked = lambda g, c: c  # type: ignore[attr-defined]  # set by name
+    return Backend("floats without masks", _FLOAT_KERNELS, plain, traced)
+
+
+BARE = _bare()
 
 
 def object_backend(name: str, scalar: Callable[[Rule], Any], pi: Any, **more: Any) -> Backend:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from diffbench.ad import kernels as plain
+from diffbench.ad.contraction import contract
 from diffbench.ad.rules import ENTRYWISE, RULES, Rule
 
 __all__ = ["kernels"]
@@ -46,7 +46,7 @@ def kernels(scalar: Callable[[Rule], Any], **overrides: Any) -> dict[str, Any]:
     table["solve"], table["cholesky"] = _solve, functools.partial(_cholesky, table["sqrt"])
     table["det"] = lambda x, axes: _det(x)
     table["logabsdet"] = lambda x, axes: table["log"](table["abs"](_det(x)))
-    table["contract"] = lambda x, y, *spec: plain.contract(as_objects(x), as_objects(y), *spec)
+    table["contract"] = lambda x, y, *spec: contract(as_objects(x), as_objects(y), *spec)
     return {**table, **overrides}
 
 

@@ -7,6 +7,7 @@ called with a traced x they return traced arrays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "jvp_by_adjoints",
     "tape_bytes",
     "trace",
     "vjp",
@@ -35,7 +37,7 @@ Function = Callable[..., Any]
 
 def point(x: Any) -> Any:
     """x as float64 numpy of shape (n,), or as it is where it is traced or holds objects."""
-    if isinstance(x, Traced):
+    if isinstance(x, Traced) or (type(x) is np.ndarray and x.ndim == 1 and x.dtype == np.float64):
         return x
     try:
         x = np.asarray(x)
@@ -53,7 +55,7 @@ def point(x: Any) -> Any:
 def _like(seed: Any, shape: tuple[int, ...], name: str) -> Any:
     if not isinstance(seed, Traced):
         seed = np.asarray(seed)
-        seed = seed if seed.dtype.kind == "O" else seed.astype(np.float64)
+        seed = seed if seed.dtype.kind == "O" else seed.astype(np.float64, copy=False)
     if shape_of(seed) != shape:
         raise ADError(f"{name} must have shape {shape}, got {shape_of(seed)}")
     return seed
@@ -100,11 +102,30 @@ def jvp(f: Function, x: Any, v: Any, *constants: Any) -> tuple[Any, Any]:
     return _floats(y), _floats(tangents[0])
 
 
-def unit_seeds(y: Any) -> list[Any]:
+def jvp_by_adjoints(f: Function, x: Any, v: Any, *constants: Any) -> tuple[Any, Any]:
+    """``(y, J v)`` by reverse mode alone: w J is linear in w, and the adjoint of that map is J v.
+
+    Two sweeps back, whatever n and m are. Source: Griewank and Walther, Evaluating Derivatives,
+    2008, section 3.3 (the transpose of a transpose).
+    """
+    x = point(x)
+    v = _like(v, shape_of(x), "v")
+    with opened() as low:
+        with opened() as high:
+            graph, y = reverse.record(f, x, constants, FLOATS, high)
+        linear = Graph(low, FLOATS)
+        pulled = reverse.sweep(graph, linear.input(np.ones(shape_of(y))))
+        if type(pulled) is not Traced or pulled.trace is not linear:
+            return _floats(y), np.zeros(shape_of(y))
+        linear.output = pulled.node
+        return _floats(y), _floats(reverse.sweep(linear, v))
+
+
+def unit_seeds(y: Any) -> Any:
     """The unit adjoints of y, one a row of the Jacobian."""
     shape = shape_of(y)
-    rows = np.eye(int(np.prod(shape, dtype=int)))
-    return [row.reshape(shape) for row in rows]
+    size = math.prod(shape)
+    return np.eye(size).reshape(size, *shape)
 
 
 def jacobian(f: Function, mode: str = "auto") -> Function:
@@ -119,11 +140,8 @@ def jacobian(f: Function, mode: str = "auto") -> Function:
             return _floats(_by_columns(f, x, constants))
         with opened() as level:
             graph, y = reverse.record(f, x, constants, FLOATS, level, checkpoints=True)
-            rows = int(np.prod(shape_of(y), dtype=int))
-            if mode == "reverse" or rows <= shape_of(x)[0]:
-                return _floats(
-                    FLOATS.traced.stack([reverse.sweep(graph, w) for w in unit_seeds(y)])
-                )
+            if mode == "reverse" or math.prod(shape_of(y)) <= shape_of(x)[0]:
+                return _floats(reverse.rows(graph, unit_seeds(y)))
         return _floats(_by_columns(f, x, constants))
 
     return call

@@ -7,21 +7,24 @@ A. Griewank and A. Walther, Evaluating Derivatives, 2008, chapter 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from diffbench.ad.adjoints import swept
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.errors import ADError
+from diffbench.ad.floats import finite
+from diffbench.ad.forward import CHUNK_BYTES, ForwardTrace
 from diffbench.ad.graph import Backend, Graph, Traced, opened, shape_of
-from diffbench.ad.kernels import advanced
-from diffbench.ad.namespace import FLOATS
-from diffbench.ad.rules import ELEMENTWISE, RULES
+from diffbench.ad.kinds import widened
+from diffbench.ad.namespace import BARE, FLOATS
 
-__all__ = ["adjoints_of", "pull", "record", "sweep"]
+__all__ = ["adjoints_of", "pull", "record", "rows", "sweep"]
 
-_INDEX = RULES["index"]
+FEW = 3  # rows: up to so many, a sweep each is faster than one sweep with directions
 
 
 def record(
@@ -61,68 +64,47 @@ def sweep(graph: Graph, seed: Any) -> Any:
 def adjoints_of(graph: Graph, seed: Any, inputs: list[Any]) -> list[Any]:
     """The adjoints of the first nodes, the inputs, added to those in ``inputs``; None is zero.
 
-    An adjoint may be kept in a smaller shape that broadcasts to that of its node (the adjoint of
-    a sum is one number), and is brought to full shape only where a rule needs it.
+    On floats a sweep runs without masks first. What a mask would have kept zero is then infinite
+    or NaN, and since a sweep only scales adjoints, adds them and chooses among them, it stays so
+    down to the inputs wherever it matters: a finite answer is the masked one.
     """
-    if graph.output is None:
-        return inputs
-    in_place = not graph.nested and graph.backend is FLOATS
-    xp = graph.inner
-    adjoints: list[Any] = [*inputs, *[None] * (len(graph) - len(inputs))]
-    ours: set[int] = set()  # adjoints that this sweep allocated, so that it may add in place
-    _accumulate(adjoints, None, graph.output, seed)
-    rules, operands, params, values = graph.rules, graph.operands, graph.params, graph.values
-    for i in range(graph.output, len(inputs) - 1, -1):
-        g = adjoints[i]
-        rule = rules[i]
-        if g is None or rule is None:
-            continue
-        adjoints[i] = None
-        y = values[i]
-        args = graph.arguments(i)
-        full = shape_of(y)
-        smaller = shape_of(g) != full
-        for place, j in enumerate(operands[i]):
-            if j < 0:
-                continue
-            if smaller and (rule.kind is not ELEMENTWISE or shape_of(args[place]) != full):
-                g, smaller = xp.broadcast_to(g, full), False
-            if in_place and rule is _INDEX:
-                _scatter(adjoints, ours, j, g, params[i][0], args[0])
-                continue
-            part = rule.kind.pull(xp, rule, place, g, y, args, params[i])
-            if part is not None:
-                _accumulate(adjoints, ours if in_place else None, j, part)
-    return adjoints[: len(inputs)]
+    if graph.nested or graph.backend is not FLOATS:
+        return swept(graph, graph.inner, seed, inputs, None)
+    if type(seed) is Traced:
+        return swept(graph, seed.trace.xp, seed, inputs, bytearray(len(graph)))
+    if type(seed) is float:
+        seed = np.float64(seed)  # numpy divides it by zero without complaint
+    out = swept(graph, BARE.plain, seed, inputs, bytearray(len(graph)))
+    for adjoint in out:
+        if adjoint is not None and not finite(adjoint):
+            return swept(graph, FLOATS.plain, seed, inputs, bytearray(len(graph)))
+    return out
 
 
-def _accumulate(adjoints: list[Any], ours: set[int] | None, j: int, part: Any) -> None:
-    """Add to the adjoint of node j; in place where the array is our own and large enough."""
-    have = adjoints[j]
-    if have is None:
-        adjoints[j] = part
-    elif ours is not None and j in ours and have.shape == shape_of(part):
-        have += part
-    else:
-        adjoints[j] = total = have + part
-        if ours is not None and isinstance(total, np.ndarray):
-            ours.add(j)
+def rows(graph: Graph, seeds: Any) -> Any:
+    """The adjoints of the input for k adjoints of the output, ``(k, *shape of x)``.
 
-
-def _scatter(
-    adjoints: list[Any], ours: set[int], j: int, g: Any, key: tuple[Any, ...], value: Any
-) -> None:
-    """Add an adjoint of a part straight into the adjoint of the whole."""
-    have = adjoints[j]
-    if j not in ours or have.shape != value.shape:
-        adjoints[j] = np.zeros(value.shape)
-        if have is not None:
-            adjoints[j] += have
-        ours.add(j)
-    if advanced(key):
-        np.add.at(adjoints[j], key, g)
-    else:
-        adjoints[j][key] += g
+    A sweep is linear in its seed: forward mode carries k directions of it through one sweep, in
+    chunks of which one array of the largest node's size fits CHUNK_BYTES. Counted as k sweeps.
+    """
+    if graph.nested or graph.backend is not FLOATS or len(seeds) <= FEW:
+        parts = [sweep(graph, w) for w in seeds]
+        return graph.xp.stack(parts) if graph.nested else np.array(parts)
+    largest = max([math.prod(shape_of(v)) for v in graph.values])
+    size = max(1, CHUNK_BYTES // (8 * largest))
+    if size < len(seeds):
+        chunks = [rows(graph, seeds[i : i + size]) for i in range(0, len(seeds), size)]
+        return np.concatenate(chunks)
+    seed = Traced(ForwardTrace(0, BARE), seeds[0], seeds)
+    (out,) = adjoints_of(graph, seed, [None])
+    shape = (len(seeds), *shape_of(graph.values[0]))
+    if out is not None and not finite(out.node):  # it may be a mask that is missing
+        return np.stack([sweep(graph, w) for w in seeds])
+    COUNTERS.sweeps += len(seeds)
+    if out is None:
+        return np.zeros(shape)
+    tangents = widened(BARE.plain, out.node, len(shape) - 1)
+    return tangents if tangents.shape == shape else BARE.plain.broadcast_to(tangents, shape)
 
 
 def pull(

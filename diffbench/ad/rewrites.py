@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
-__all__ = ["NOTES", "REWRITES", "Origin", "Rewrite"]
+__all__ = ["NOTES", "REWRITES", "TELLING", "Origin", "Rewrite"]
 
 Args = tuple[Any, ...]
 
@@ -92,6 +92,9 @@ NOTES: dict[str, Callable[[Args, Args], Origin | None]] = {
     "add": _sum_of_two,
     "sum": _sum_of_many,
 }
+# those that make a form of any operand; the others, like the rows, find something only where an
+# operand has an origin or both operands are one array: elsewhere they need not be asked
+TELLING = frozenset({"exp", "log", "index", "square"})
 
 # --- the rows ------------------------------------------------------------------------------------
 

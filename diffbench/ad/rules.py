@@ -35,6 +35,7 @@ from typing import Any, final
 import numpy as np
 
 from diffbench.ad import kernels
+from diffbench.ad.contraction import contract
 from diffbench.ad.kinds import (
     Bilinear,
     Concatenation,
@@ -372,7 +373,7 @@ _STRUCTURAL = (
 
 _COMPOUND = (
     Rule("concat", kernels.concat, Concatenation(), cost=_none, latex=r"({0}, \dots)"),
-    Rule("contract", kernels.contract, Bilinear(), cost=_contracted, latex=r"{0} \, {1}"),
+    Rule("contract", contract, Bilinear(), cost=_contracted, latex=r"{0} \, {1}"),
     Rule("solve", np.linalg.solve, Solve(), cost=_cubic(2 / 3), latex=r"{0}^{{-1}} {1}"),
     Rule("cholesky", np.linalg.cholesky, Factor(), cost=_cubic(1 / 3), latex=r"\operatorname{{chol}} {0}",
          analytic=False),

@@ -104,6 +104,8 @@ class Traced:
         return self.trace.record(_SUB, (other, self))
 
     def __mul__(self, other: Any) -> Any:
+        if other is self:
+            return self.trace.record(_SQUARE, (self,))
         return self.trace.record(_MUL, (self, other))
 
     def __rmul__(self, other: Any) -> Any:
@@ -173,7 +175,7 @@ class Traced:
     __hash__ = None  # type: ignore[assignment]  # == is elementwise, as for numpy arrays
 
     def __bool__(self) -> bool:
-        outcome = bool(self.value)  # a traced value notes the branch at its own level too
+        outcome = bool(self.value)  # of a nested trace: the levels below note the branch too
         self.trace.guard(self, outcome)
         return outcome
 
@@ -201,8 +203,9 @@ class Traced:
     # --- parts -------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
-        key = key if isinstance(key, tuple) else (key,)
-        key = tuple(plain(k) if type(k) is Traced else k for k in key)
+        key = key if type(key) is tuple else (key,)
+        if Traced in map(type, key):
+            key = tuple(map(plain, key))
         return self.trace.record(_INDEX, (self,), (key,))
 
     def __setitem__(self, key: Any, value: Any) -> None:

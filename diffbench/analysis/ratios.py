@@ -5,9 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import final
 
-__all__ = ["Estimate", "geometric_mean", "median", "median_ratio", "paired_ratio", "tie"]
+from diffbench.measure.intervals import student
+
+__all__ = [
+    "Estimate",
+    "geometric_mean",
+    "grouped_mean",
+    "holm",
+    "median",
+    "median_ratio",
+    "paired_ratio",
+    "pooled",
+    "tie",
+]
 
 
 @final
@@ -21,6 +34,7 @@ class Estimate:
     count: int
 
 
+MODERATION = 4  # so many degrees of freedom has what is known beside a sample's own spread
 EMPTY = Estimate(math.nan, math.nan, math.nan, 0)
 
 
@@ -71,20 +85,58 @@ def paired_ratio(above: Sequence[float], below: Sequence[float]) -> Estimate:
     return geometric_mean([math.exp(v) for v in _logs(above, below)])
 
 
-def geometric_mean(values: Sequence[float]) -> Estimate:
-    """The geometric mean of positive values with its t-interval; others are left out."""
+def geometric_mean(values: Sequence[float], variance: float = 0.0, freedom: int = 0) -> Estimate:
+    """The geometric mean of positive values with its t-interval; others are left out.
+
+    A ``variance`` of logarithms that is known from elsewhere moderates the sample's own, with the
+    weight of at most MODERATION of its degrees of ``freedom``.
+    """
     logs = [math.log(v) for v in values if v > 0 and math.isfinite(v)]
-    n = len(logs)
+    n, known = len(logs), min(MODERATION, freedom)
     if not n:
         return EMPTY
     mean = math.fsum(logs) / n
     if n < 2:
         return Estimate(math.exp(mean), math.nan, math.nan, n)
-    from scipy.special import stdtrit
-
-    spread = math.sqrt(math.fsum((v - mean) ** 2 for v in logs) / (n - 1) / n)
-    half = float(stdtrit(n - 1, 0.975)) * spread
+    squares = math.fsum((v - mean) ** 2 for v in logs) + known * variance
+    half = student(n - 1 + known) * math.sqrt(squares / (n - 1 + known) / n)
     return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+
+
+def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The variance of the logarithms of positive values within groups, and its freedom."""
+    logs = [[math.log(v) for v in group] for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in logs)
+    squares = math.fsum(math.fsum((v - fmean(g)) ** 2 for v in g) for g in logs)
+    return (squares / freedom, freedom) if freedom else (0.0, 0)
+
+
+def grouped_mean(groups: Sequence[Sequence[float]]) -> Estimate:
+    """The geometric mean of positive values that come in groups which are alike within.
+
+    Every value weighs the same, but the interval rests on the groups: the cluster-robust variance
+    of a mean with Student's quantile for G - 1 degrees of freedom (Cameron and Miller, A
+    practitioner's guide to cluster-robust inference, 2015). Groups of one value give
+    ``geometric_mean``; a single group has no other.
+    """
+    if len(groups) < 2:
+        return geometric_mean([v for group in groups for v in group])
+    logs = [[math.log(v) for v in group] for group in groups]
+    count, n = len(groups), sum(map(len, logs))
+    mean = math.fsum(v for group in logs for v in group) / n
+    squares = math.fsum(math.fsum(v - mean for v in group) ** 2 for group in logs)
+    half = student(count - 1) * math.sqrt(squares * count / (count - 1)) / n
+    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half), n)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (1979): what is below 5 % stands though all are asked at once."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
 
 
 def tie(a: tuple[float, float], b: tuple[float, float]) -> bool:

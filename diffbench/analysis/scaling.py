@@ -2,7 +2,7 @@
 
 The exponent is Theil and Sen's median of the pairwise slopes. Its interval takes the slopes at
 the ranks given by the exact null distribution of Kendall's statistic (Sen 1968), so that small
-samples get no interval narrower than 95 %: fewer than five points have none.
+samples get no interval narrower than 95 %: with fewer than five points the slope stands alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
 FLOOR = 10.0  # times the empty call: below it a time is mostly the harness's own
 TOLERANCE = 0.1  # DESIGN, growth claims: holds inside [p - 0.1, p + 0.1]
 LEAST = 5  # points: with four, even all slopes together cover only 91.7 %
+LEAST_SLOPE = 3  # points of a slope without an interval
 
 # Exponent of (time of the method / time of its own primal) for the full first derivative
 # (gradient for m = 1, jacobian else), by category of the method, against each axis.
@@ -41,7 +42,7 @@ THEORY: dict[str, dict[str, float]] = {
 @final
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """An exponent with its 95 % interval; ``reason`` says why there is none."""
+    """An exponent with its 95 % interval; ``reason`` says why there is no interval."""
 
     exponent: float
     low: float
@@ -104,11 +105,13 @@ def _why_not(x: Sequence[float], least: int) -> str:
 
 
 def _theil_sen(x: Sequence[float], y: Sequence[float], least: int) -> tuple[float, float, float]:
-    if len(set(x)) < least:
+    if len(set(x)) < min(least, LEAST_SLOPE):
         return math.nan, math.nan, math.nan
     from scipy.stats import theilslopes
 
     slope = float(theilslopes(y, x)[0])
+    if len(set(x)) < least:
+        return slope, math.nan, math.nan
     slopes = sorted(
         (y[j] - y[i]) / (x[j] - x[i])
         for i in range(len(x))

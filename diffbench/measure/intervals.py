@@ -18,7 +18,16 @@ from functools import cache
 from statistics import fmean, median
 from typing import final
 
-__all__ = ["Interval", "Spread", "calibrated", "interval", "paired", "relative_width"]
+__all__ = [
+    "Interval",
+    "Spread",
+    "calibrated",
+    "interval",
+    "p_value",
+    "paired",
+    "relative_width",
+    "student",
+]
 
 LEVEL = 0.95
 MEDIAN_COST = math.sqrt(math.pi / 2)  # a median's standard error over a mean's, for normal noise
@@ -30,11 +39,15 @@ MODERATION = 8  # so many degrees of freedom has the run's spread of rounds besi
 @final
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A positive number with its 95 % interval; the value lies inside."""
+    """A positive number with its 95 % interval, in which it lies.
+
+    ``freedom`` is the degrees of freedom of Student's distribution behind the width.
+    """
 
     value: float
     low: float
     high: float
+    freedom: float
 
 
 @final
@@ -62,7 +75,7 @@ class Spread:
 
 
 @cache
-def student(freedom: int) -> float:
+def student(freedom: float) -> float:
     """The two-sided 95 % quantile of Student's distribution."""
     from scipy.special import stdtrit
 
@@ -109,13 +122,30 @@ def interval(generations: Mapping[int, Sequence[float]], spread: Spread) -> Inte
         return None
     medians = [median(row) for row in logs.values()]
     if len(medians) > 1:
-        centre, half = fmean(medians), student(len(medians) - 1) * _error(medians)
+        freedom: float = len(medians) - 1
+        centre, half = fmean(medians), student(freedom) * _error(medians)
     else:
         (row,) = logs.values()
+        freedom = _freedom(row, spread)
         centre, half = medians[0], math.hypot(_within(row, spread), spread.half_width)
     value = median(medians)
     low, high = min(centre - half, value), max(centre + half, value)
-    return Interval(math.exp(value), math.exp(low), math.exp(high))
+    return Interval(math.exp(value), math.exp(low), math.exp(high), freedom)
+
+
+def p_value(found: Interval) -> float:
+    """How likely a ratio whose truth is 1 comes out this far from it, by either side.
+
+    The tail is Student's with the interval's own width and degrees of freedom: it is below 5 %
+    exactly where 1 lies outside the interval.
+    """
+    low, high = math.log(found.low), math.log(found.high)
+    if high == low:
+        return 1.0 if low == 0.0 else 0.0
+    from scipy.special import stdtr
+
+    distance = abs(high + low) / (high - low)
+    return 2 * float(stdtr(found.freedom, -distance * student(found.freedom)))
 
 
 def _error(values: Sequence[float]) -> float:
@@ -123,13 +153,28 @@ def _error(values: Sequence[float]) -> float:
     return math.sqrt(_squares(values) / (len(values) - 1) / len(values))
 
 
-def _within(row: Sequence[float], spread: Spread) -> float:
-    """Half the width of a median's interval over the rounds of one process."""
+def _rounds(row: Sequence[float], spread: Spread) -> tuple[float, int]:
+    """The variance of a median over the rounds of one process, and its degrees of freedom."""
     own, known = len(row) - 1, min(MODERATION, spread.freedom)
     if not own + known:
-        return 0.0
+        return 0.0, 0
     variance = (_squares(row) + known * spread.rounds**2) / (own + known)
-    return MEDIAN_COST * student(own + known) * math.sqrt(variance / len(row))
+    return MEDIAN_COST**2 * variance / len(row), own + known
+
+
+def _within(row: Sequence[float], spread: Spread) -> float:
+    """Half the width of a median's interval over the rounds of one process."""
+    variance, freedom = _rounds(row, spread)
+    return student(freedom) * math.sqrt(variance) if freedom else 0.0
+
+
+def _freedom(row: Sequence[float], spread: Spread) -> float:
+    """Those of the sum of both variances (Satterthwaite 1946)."""
+    parts = [_rounds(row, spread), (spread.sigma**2, spread.pairs + PRIOR_PAIRS)]
+    total = sum(variance for variance, _ in parts)
+    if not total:
+        return PRIOR_PAIRS  # nothing varied: the width is zero whatever the tail
+    return total**2 / sum(variance**2 / freedom for variance, freedom in parts if freedom)
 
 
 def relative_width(row: Sequence[float], spread: Spread) -> float:

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from diffbench import ad
 from diffbench.ad import forward, reverse
+from diffbench.ad.contraction import Contraction
 from diffbench.ad.graph import Backend
-from diffbench.ad.kernels import Contraction
 from diffbench.ad.namespace import object_backend
 from diffbench.ad.operators import gradient_of, unit_seeds
 from diffbench.ad.rules import Rule
@@ -275,11 +275,11 @@ def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
     primal = ad.trace(instance.f, instance.x, *instance.constants).ops() + instance.n
     work = float(primal) * question.sweeps
     if work > MOST_OPERATIONS:
-        return _nothing(
-            question,
-            f"too large to prove: about {work:.1e} ball operations (limit {MOST_OPERATIONS:.0e})",
-            zero,
+        reason = (
+            f"too large to prove: about {work / 1e6:.0f} million ball operations "
+            f"(limit {MOST_OPERATIONS / 1e6:.0f} million)"
         )
+        return _nothing(question, reason, zero)
     rad53 = _radii53(question)
     reason = "no ball came out"
     for bits in PRECISIONS:

@@ -8,7 +8,7 @@ import msgspec
 
 __all__ = ["KEY", "SCHEMA", "STATUSES", "VERDICTS", "Record", "Sample"]
 
-SCHEMA = 1
+SCHEMA = 2
 KEY = ("run", "instance", "seed", "operator", "method", "machine")
 
 Status = Literal["ok", "unsupported", "timeout", "out_of_memory", "crashed", "failed", "skipped"]
@@ -40,6 +40,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     operator: str
     method: str  # canonical selection, jax[mode=reverse]
     category: str = ""  # manual, numerical, symbolic, forward AD, ...
+    library: str = ""  # whose rules differentiate: diffbench, autograd, jax, ...
     claim: Literal["exact", "approximate", "control"]
     method_version: str = ""
     status: Status

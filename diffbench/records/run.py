@@ -61,7 +61,10 @@ def load(path: str | Path) -> Run:
 
 
 def _frame(folder: Path, table: str) -> pd.DataFrame:
-    """Numbers are numbers: whole ones without gaps int64, else float64 with NaN for None."""
+    """Numbers are numbers: whole ones without gaps int64, else float64 with NaN for None.
+
+    A field that came later than the run is empty in every row.
+    """
     import pandas as pd
 
     names, rows = read(folder, table)
@@ -75,7 +78,9 @@ def _frame(folder: Path, table: str) -> pd.DataFrame:
             made[name] = pd.Series(column, dtype="int64" if whole else "float64")
         else:
             made[name] = pd.Series(column, dtype=object)
-    return pd.DataFrame(made, columns=names)
+    for name in fields.keys() - set(names):
+        made[name] = pd.Series("" if fields[name] is str else float("nan"), index=range(len(rows)))
+    return pd.DataFrame(made, columns=[*names, *(n for n in fields if n not in names)])
 
 
 def _json(path: Path) -> dict[str, Any]:

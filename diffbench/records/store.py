@@ -82,6 +82,7 @@ class Store:
             self._db.execute("PRAGMA synchronous = FULL")
             for name, (fields, unique) in TABLES.items():
                 self._db.execute(_named(name, fields, unique))
+            _check_tables(self._db, self.path)
             self._db.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def __enter__(self) -> Store:
@@ -134,7 +135,11 @@ class Store:
     def meta(self) -> dict[str, Any]:
         """All facts about the run."""
         with _explained(self.path):
-            return {k: json.loads(v) for k, v in self._db.execute('SELECT * FROM "meta"')}
+            rows = self._db.execute('SELECT * FROM "meta"').fetchall()
+        try:
+            return {key: json.loads(value) for key, value in rows}
+        except ValueError as error:
+            raise RunError(f"{self.path} is damaged: {error} in its table meta") from error
 
     def records(self) -> list[Record]:
         """All records."""
@@ -162,13 +167,26 @@ class Store:
         self._db.close()
 
 
-def _check_version(db: sqlite3.Connection, path: Path) -> None:
+def _check_version(db: sqlite3.Connection, path: Path) -> int:
+    version: int
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA:
         raise RunError(
             f"{path} was written by a newer diffbench (schema {version}, this one reads up to "
             f"{SCHEMA}); upgrade: pip install --upgrade diffbench"
         )
+    return version
+
+
+def _check_tables(db: sqlite3.Connection, path: Path, older: bool = False) -> None:
+    """Every table must have its columns, in order; in one of an ``older`` schema some may lack."""
+    for table, (fields, _) in TABLES.items():
+        found = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')]
+        expected = [name for name in fields if name in found] if older and found else list(fields)
+        if found != expected:
+            wrong = ", ".join(sorted(set(found) ^ set(fields))) or "order"
+            why = f"has other columns ({wrong})" if found else "is missing"
+            raise RunError(f"{path} is damaged or of another version: its table {table} {why}")
 
 
 def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -180,7 +198,7 @@ def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     if not path.is_file():
         raise RunError(f"no run in {folder} (no {FILE}); give the folder of a run, as runs/NAME")
     with _readable(path), closing(_open_read_only(path)) as db:
-        _check_version(db, path)
+        _check_tables(db, path, older=_check_version(db, path) < SCHEMA)
         cursor = db.execute(f'SELECT * FROM "{table}" ORDER BY rowid')
         return [row[0] for row in cursor.description], cursor.fetchall()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from diffbench.measure.intervals import Spread
-from diffbench.method import Method
+from diffbench.method import Method, library_of
 from diffbench.records.record import Record, Sample
 from diffbench.running.plan import Block, Request, command
 from diffbench.running.timing import joined, times
@@ -78,6 +78,7 @@ class Cell:
             "operator": self.operator,
             "method": self.method,
             "category": method.category,
+            "library": library_of(method),
             "claim": method.claim,
             "method_version": method.version,
             "status": self.status,

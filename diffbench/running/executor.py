@@ -118,8 +118,9 @@ class Executor:
             return []
         if "error" in found[0]:
             error = found[0]["error"]
-            kind = BadSize if error["status"] == "usage" else RunError
-            raise kind(error["reason"])
+            if error["status"] == "usage":
+                raise BadSize(error["reason"])
+            raise RunError(f"cannot build the instances: {error['reason']}; choose smaller sizes")
         return list(found[0]["result"])
 
     def _block(self, block: Block, generation: int) -> None:

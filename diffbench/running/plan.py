@@ -20,6 +20,9 @@ from diffbench.operators import OPERATORS, Operator
 
 __all__ = ["PROFILES", "Block", "Profile", "Request", "blocks", "command", "profile"]
 
+MOST_GENERATIONS = 1000
+MOST_SEED = 2**63 - 1  # what the database's whole numbers hold
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def checked(self) -> Request:
         """Itself; raises where a number makes no sense."""
         profile(self.profile)
-        if self.generations < 1:
-            raise BadSize(f"generations must be at least 1, got {self.generations}")
-        if self.seed < 0:
-            raise BadSize(f"the seed must not be negative, got {self.seed}")
+        if not 1 <= self.generations <= MOST_GENERATIONS:
+            raise BadSize(
+                f"generations must be at least 1 and at most {MOST_GENERATIONS}, "
+                f"got {self.generations}"
+            )
+        if not 0 <= self.seed <= MOST_SEED:
+            raise BadSize(f"the seed must not be negative and at most {MOST_SEED}, got {self.seed}")
         return self
 
 

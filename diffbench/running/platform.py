@@ -25,6 +25,7 @@ __all__ = [
     "die_with_parent",
     "ended",
     "kill_group",
+    "locked",
     "memory_bytes",
     "move",
     "on_cpus",
@@ -54,6 +55,31 @@ FIXED = {
     "PYTHONHASHSEED": "0",  # the size of a symbolic expression may depend on the order of a set
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold a folder for this process until it leaves or dies; False where another one holds it."""
+    if not LINUX:
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _flocked(handle)
+    finally:
+        os.close(handle)
+
+
+def _flocked(handle: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def worker_environment() -> dict[str, str]:

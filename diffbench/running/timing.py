@@ -8,7 +8,7 @@ from typing import Any
 from diffbench.measure.intervals import Interval, Spread, calibrated, interval, paired
 from diffbench.records.record import Sample
 
-__all__ = ["OVERHEAD_CALLS", "aa_spread", "joined", "times"]
+__all__ = ["OVERHEAD_CALLS", "aa_spread", "joined", "per_call", "times"]
 
 OVERHEAD_CALLS = 10  # a time of fewer empty calls is mostly the cost of measuring
 FEW = 3
@@ -21,7 +21,8 @@ WARNINGS = (
 Key = tuple[int, int]
 
 
-def _per_call(samples: Iterable[Sample], kind: str) -> dict[Key, float]:
+def per_call(samples: Iterable[Sample], kind: str) -> dict[Key, float]:
+    """Seconds of one call of that kind by (generation, round)."""
     return {(s.generation, s.round): s.seconds / s.loops for s in samples if s.kind == kind}
 
 
@@ -40,7 +41,7 @@ def aa_spread(cells: Iterable[tuple[Any, Sequence[Sample]]]) -> Spread:
     """
     groups: dict[Any, list[list[float]]] = {}
     for group, samples in cells:
-        primal = _by_generation(_per_call(samples, "numpy_primal"))
+        primal = _by_generation(per_call(samples, "numpy_primal"))
         for generation, row in primal.items():
             groups.setdefault((group, generation), []).append(row)
     return calibrated(groups.values())
@@ -48,7 +49,7 @@ def aa_spread(cells: Iterable[tuple[Any, Sequence[Sample]]]) -> Spread:
 
 def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None) -> dict[str, Any]:
     """The record's fields on time; empty where nothing was sampled."""
-    run = _per_call(samples, "run")
+    run = per_call(samples, "run")
     found = interval(_by_generation(run), spread)
     if found is None:
         return {}
@@ -60,7 +61,7 @@ def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None)
         "generation": len(_by_generation(run)),
     }
     for name, kind in (("ratio_own_primal", "own_primal"), ("ratio_numpy_primal", "numpy_primal")):
-        ratio = interval(paired(run, _per_call(samples, kind)), spread.of_ratios())
+        ratio = interval(paired(run, per_call(samples, kind)), spread.of_ratios())
         if ratio is not None:
             facts |= _fields(name, ratio)
     return {**facts, "warnings": "; ".join(_warnings(found, len(run), empty_call_s))}
