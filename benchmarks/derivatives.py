@@ -82,6 +82,8 @@ TRACKED = {
     "sweeps": "sweeps",
     "directions": "directions",
     "graph_ops": "operations",
+    "tape_bytes": "bytes",
+    "steps": "steps",  # of a checkpointed loop: what exceeds its depth is recomputed
 }
 Numbers = dict[str, float]
 
@@ -94,6 +96,7 @@ def finite(value: Any) -> float:
 
 def numbers(name: str, method: str, reference: Any) -> Numbers:
     """The tracked numbers of one cell: one call, counted and judged."""
+    from diffbench.ad.counters import COUNTERS
     from diffbench.measure import counts, swell
     from diffbench.measure.accuracy import judge
 
@@ -101,13 +104,17 @@ def numbers(name: str, method: str, reference: Any) -> Numbers:
     answer, counted = counts.counted(
         INSTANCES[name].f, lambda: prepared.collect(prepared.call(*args))
     )
+    steps = COUNTERS.steps
+    sizes = swell.sizes(prepared)
     lost = DIGITS - finite(judge(answer, reference).digits)
     return {
         "digits_lost": float(np.maximum(lost, 0.0)),  # NaN stays NaN
         "calls_f": finite(counted.calls_f),
         "sweeps": finite(counted.sweeps),
         "directions": finite(counted.directions),
-        "graph_ops": finite(swell.sizes(prepared).get("graph_ops")),
+        "graph_ops": finite(sizes.get("graph_ops")),
+        "tape_bytes": finite(sizes.get("tape_bytes")),
+        "steps": finite(steps),
     }
 
 

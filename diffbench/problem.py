@@ -5,6 +5,12 @@ namespace: ``f(x, xp, *constants) -> y`` with ``x`` of shape ``(n,)`` and ``y`` 
 or ``(m,)``, float64. Its derivatives are written by hand beside it, in numpy:
 ``gradient(x, *constants)``, ``jacobian(x, *constants)``, ``jvp(x, v, *constants)``,
 ``vjp(x, w, *constants)``, ``hvp(x, v, *constants)``, ``hessian(x, *constants)``.
+
+Where f is a deep loop, the family may offer its three parts beside it:
+``start(x, xp, *constants) -> state``, ``step(state, xp, i, *constants) -> state`` for the steps
+i = 0, ..., depth - 1, and ``finish(state, xp, *constants) -> y``; the state is one array whose
+shape stays. Run one after another they must give what f gives, bit by bit. A method may trace
+the number i: a step computes with it and does not branch on it.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.errors import BadSize, Unsupported
+from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.operators import OPERATORS
 
 __all__ = ["Family", "Function", "Instance", "Parameter", "Parts", "Size", "canonical"]
@@ -25,6 +31,7 @@ Array = NDArray[np.float64]
 Function = Callable[..., Any]
 Value = int | float | str
 ANSWERS = ("gradient", "jacobian", "jvp", "vjp", "hvp", "hessian")
+LOOP = ("start", "step", "finish")
 
 
 @final
@@ -81,6 +88,7 @@ class Parts:
 
     ``m`` is None for ``y`` of shape ``()``. ``prepare_x`` is another point of the same domain
     at which methods prepare. ``answers`` maps operator names to the hand-written derivatives.
+    ``start``, ``step`` and ``finish`` are f taken apart, all three or none.
     """
 
     f: Function
@@ -90,6 +98,9 @@ class Parts:
     m: int | None = None
     depth: int = 1
     answers: Mapping[str, Function] = field(default_factory=dict)
+    start: Function | None = None
+    step: Function | None = None
+    finish: Function | None = None
 
 
 def canonical(name: str, params: Mapping[str, Value]) -> str:
@@ -143,6 +154,7 @@ class Family:
         """One instance at those parameters; the same numbers for the same seed everywhere."""
         params = self.parameter_values(given or {})
         parts = self.build(params, np.random.default_rng([seed, *self.name.encode()]))
+        _check_loop(self.name, parts)
         rng = np.random.default_rng([seed, 1, *self.name.encode()])
         y_shape = () if parts.m is None else (parts.m,)
         return Instance(
@@ -163,6 +175,18 @@ class Family:
             answers=parts.answers,
             zero=self.zero,
             sparse=self.sparse,
+            start=parts.start,
+            step=parts.step,
+            finish=parts.finish,
+        )
+
+
+def _check_loop(family: str, parts: Parts) -> None:
+    missing = [name for name in LOOP if getattr(parts, name) is None]
+    if 0 < len(missing) < len(LOOP):
+        raise PluginError(
+            f"family {family!r} offers no {', '.join(missing)}; "
+            f"its Parts need all of {', '.join(LOOP)}, or none"
         )
 
 
@@ -197,6 +221,9 @@ class Instance:
     answers: Mapping[str, Function]
     zero: frozenset[str]
     sparse: frozenset[str] = frozenset()
+    start: Function | None = None
+    step: Function | None = None
+    finish: Function | None = None
 
     @property
     def n(self) -> int:
@@ -223,13 +250,29 @@ class Instance:
         return {"": None, "v": self.v, "w": self.w}[OPERATORS[operator].seed]
 
     def with_f(self, f: Function, m: int | None) -> Instance:
-        """The same point and constants with another function (its answers are gone)."""
+        """The same point and constants with another function (its answers and parts are gone)."""
         rng = np.random.default_rng([self.seed, 2])
         w = _frozen(_seed_vector(rng, () if m is None else (m,)))
         none: frozenset[str] = frozenset()
-        return replace(
-            self, f=f, m=m or 1, scalar=m is None, w=w, answers={}, zero=none, sparse=none
-        )
+        bare = replace(self, answers={}, zero=none, sparse=none, start=None, step=None, finish=None)
+        return replace(bare, f=f, m=m or 1, scalar=m is None, w=w)
+
+    def in_parts(self, looped: Callable[[Function, int], Function]) -> Function:
+        """f put together: ``run = looped(step, depth)`` between ``start`` and ``finish``.
+
+        ``run(state, *constants, xp=xp)`` gives the last state. Raises Unsupported where the
+        family offers no parts.
+        """
+        start, step, finish = self.start, self.step, self.finish
+        if start is None or step is None or finish is None:
+            raise Unsupported(f"{self.family} offers no start, step and finish")
+        run = looped(step, self.depth)
+
+        def f(x: Any, xp: Any, *constants: Any) -> Any:
+            last = run(start(x, xp, *constants), *constants, xp=xp)
+            return finish(last, xp, *constants)
+
+        return f
 
     def value(self) -> Array:
         """f at x in numpy: shape ``()`` or ``(m,)``."""

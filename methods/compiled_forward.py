@@ -10,6 +10,7 @@ import diffbench.ad as ad
 from diffbench.method import Instance, Kernel, positional
 
 MOST_INPUTS = {"gradient": 4_096, "jacobian": 4_096, "hvp": 1_024, "hessian": 128}
+MOST_STEPS = 64  # of a loop: it is compiled unrolled, in more than linear time
 
 
 @final
@@ -38,7 +39,9 @@ class CompiledForward:
     version: ClassVar[str] = "1"
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """A sentence where n directions of n numbers are too many."""
+        """A sentence where n directions of n numbers are too many, or a loop is too deep."""
+        if instance.step is not None and instance.depth > MOST_STEPS:
+            return f"{self.name}: it unrolls a loop of {instance.depth} steps; at most {MOST_STEPS}"
         limit = MOST_INPUTS.get(operator, instance.n)
         if instance.n <= limit:
             return None

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, final
 import diffbench.ad as ad
 from diffbench.method import Instance, Kernel, positional
 
+MOST_STEPS = 64  # of a loop: it is compiled unrolled, in more than linear time
+
 
 @final
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class CompiledReverse:
     version: ClassVar[str] = "1"
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """It can answer anything that fits in memory."""
+        """A sentence where a loop is too deep."""
+        if instance.step is not None and instance.depth > MOST_STEPS:
+            return f"{self.name}: it unrolls a loop of {instance.depth} steps; at most {MOST_STEPS}"
         return None
 
     def build(self, instance: Instance, operator: str) -> Kernel:

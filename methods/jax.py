@@ -56,6 +56,16 @@ def namespace() -> SimpleNamespace:
     return SimpleNamespace(**names, **extras, xlogx=lambda x: special.xlogy(x, x))
 
 
+def _looped(step: Function, depth: int) -> Function:
+    """The loop as one operation of JAX, which compiles its step once; unrolled it takes minutes."""
+    jax = _jax()
+
+    def run(state: Any, *constants: Any, xp: Any) -> Any:
+        return jax.lax.fori_loop(0, depth, lambda i, u: step(u, xp, i, *constants), state)
+
+    return run
+
+
 def _over(f: Function) -> Callable[..., Any]:
     xp = namespace()
     return lambda x, *constants: f(x, xp, *constants)
@@ -116,7 +126,8 @@ class Jax:
     def build(self, instance: Instance, operator: str) -> Kernel:
         """Trace and compile at another point; raises Unsupported where values decide the way."""
         jax = _jax()
-        program = PROGRAMS[self.mode][operator](jax, _over(instance.f))
+        f = instance.f if instance.step is None else instance.in_parts(_looped)
+        program = PROGRAMS[self.mode][operator](jax, _over(f))
         compiled = jax.jit(program)
 
         def call(*args: Any) -> Any:

@@ -79,7 +79,8 @@ def _sizes(instance: Instance, operator: str) -> dict[str, int | None]:
     graph = ad.trace(instance.f, instance.x, *instance.constants)
     if operator == "value":
         return {"graph_ops": graph.ops()}
-    found: dict[str, int | None] = {"tape_bytes": graph.nbytes}
+    tape = ad.tape_bytes(instance.f, instance.x, *instance.constants)
+    found: dict[str, int | None] = {"tape_bytes": tape}
     if graph.nbytes * SWEEPS[operator](instance.n, instance.m) > MOST_BYTES:
         return found
     seed = instance.seed_of(operator)

@@ -106,6 +106,8 @@ def test_a_few_run_and_are_published(config: Path, head: str) -> None:
     found = {k: [v for v in row if not math.isnan(v)] for k, row in results(config, head).items()}
     assert 2.0 * lecture_n() in found["track_calls_f"]
     assert 1.0 in found["track_sweeps"]
+    assert found["track_tape_bytes"][0] > 8 * lecture_n()
+    assert set(found["track_steps"]) == {0.0}  # none of these has a loop to checkpoint
     assert 0 <= min(found["track_digits_lost"]) < 2 < max(found["track_digits_lost"]) < 10
     assert len(found["track_time_ratio"]) == 2
     assert all(0.0 < value < math.inf for value in found["track_time_ratio"])

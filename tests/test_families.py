@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import oracle
 import pytest
 
-from diffbench.ad.namespace import NUMPY
-from diffbench.errors import BadSize
+from diffbench import ad
+from diffbench.ad.namespace import FLOATS, NUMPY
+from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.measure.accuracy import judge
 from diffbench.operators import OPERATORS
 from diffbench.problem import Instance
@@ -24,12 +26,13 @@ TIGHT = 1e-13
 SMALL = (
     "lecture[n=2|4],logistic[depth=1|2|7],speelpenning[n=2|5],rosenbrock[n=2|5],helmholtz[n=1|3],"
     "chebyshev[m=1|2|9],bratu[n=1|4],affine_tanh[n=1,m=1],affine_tanh[n=3,m=2],affine_tanh[n=2,m=4],"
-    "mlp[width=1],mlp[width=2,layers=2,batch=3]"
+    "mlp[width=1],mlp[width=2,layers=2,batch=3],fisher[n=2,depth=2],fisher[n=3,depth=9]"
 )
-NINE = {
+BUILT_IN = {
     "affine_tanh",
     "bratu",
     "chebyshev",
+    "fisher",
     "helmholtz",
     "lecture",
     "logistic",
@@ -54,9 +57,9 @@ def complex_columns(instance: Instance) -> Any:
     return np.stack(columns, axis=-1)
 
 
-def test_the_nine_families_are_there(registry: Registry) -> None:
-    assert set(registry.families) >= NINE
-    for name in NINE:
+def test_the_families_are_there(registry: Registry) -> None:
+    assert set(registry.families) >= BUILT_IN
+    for name in BUILT_IN:
         family = registry.families[name]
         assert all((family.title, family.shows, family.reference, family.latex))
 
@@ -123,7 +126,7 @@ def test_hand_written_answers_are_exact_to_rounding(instance: Instance) -> None:
         assert judged.verdict == "exact to rounding", (name, judged.verdict_reason)
 
 
-@pytest.mark.parametrize("name", sorted(NINE))
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_the_same_seed_gives_the_same_numbers(name: str) -> None:
     a, b = (FAMILIES.instances(name, "quick", seed=3)[0] for _ in range(2))
     other = FAMILIES.instances(name, "quick", seed=4)[0]
@@ -226,6 +229,66 @@ def test_mlp_derives_its_size() -> None:
     assert one("mlp[width=4,layers=3,batch=2]").depth == 3
 
 
+# --- loops in their parts -------------------------------------------------------------------------
+
+
+def plain_loop(step: Any, depth: int) -> Any:
+    """The state after the loop, without any checkpoint."""
+
+    def run(state: Any, *constants: Any, xp: Any) -> Any:
+        for i in range(depth):
+            state = step(state, xp, i, *constants)
+        return state
+
+    return run
+
+
+LOOPS = [i for i in FAMILIES.instances("all", "standard") if i.step is not None]
+
+
+def test_which_families_offer_their_loop() -> None:
+    assert {i.family for i in LOOPS} == {"fisher"}
+
+
+@pytest.mark.parametrize("instance", LOOPS, ids=lambda i: i.name)
+def test_the_parts_of_a_loop_give_what_f_gives_bit_by_bit(instance: Instance) -> None:
+    whole, parts = instance.f, instance.in_parts(plain_loop)
+    for x in (instance.x, instance.prepare_x):
+        for xp in (NUMPY, FLOATS.traced):
+            expected = np.asarray(whole(x, xp, *instance.constants))
+            assert np.asarray(parts(x, xp, *instance.constants)).tobytes() == expected.tobytes()
+        assert np.array_equal(
+            ad.vjp(parts, x, instance.w, *instance.constants)[1],
+            ad.vjp(whole, x, instance.w, *instance.constants)[1],
+        )
+
+
+def test_a_family_offers_all_parts_of_its_loop_or_none() -> None:
+    family = FAMILIES.families["fisher"]
+
+    def build(params: Any, rng: Any) -> Any:
+        return replace(family.build(params, rng), start=None, finish=None)
+
+    with pytest.raises(PluginError, match="'fisher' offers no start, finish; its Parts need all"):
+        replace(family, build=build).instance()
+    with pytest.raises(Unsupported, match="lecture offers no start, step and finish"):
+        one("lecture[n=2]").in_parts(plain_loop)
+
+
+def test_another_function_has_no_parts() -> None:
+    other = one("fisher[n=4,depth=2]").with_f(lambda x, xp, target: xp.sum(x), None)
+    assert other.start is other.step is other.finish is None
+
+
+def test_fisher_keeps_its_population_between_nothing_and_all() -> None:
+    spread = one("fisher[n=32,depth=64]")
+    state = spread.start(spread.x, NUMPY, *spread.constants)
+    for i in range(spread.depth):
+        state = spread.step(state, NUMPY, i, *spread.constants)
+        assert np.all((state > 0) & (state < 1))
+    assert np.sum(state) > np.sum(spread.x)
+
+
 # --- sizes and errors -----------------------------------------------------------------------------
 
 
@@ -240,6 +303,7 @@ def test_mlp_derives_its_size() -> None:
         ("bratu[n=0]", ["n >= 1", "got n=0"]),
         ("helmholtz[n=4097]", ["n <= 4096", "got n=4097"]),
         ("affine_tanh[n=0]", ["n >= 1"]),
+        ("fisher[depth=1]", ["depth >= 2", "got depth=1"]),
     ],
 )
 def test_impossible_sizes_are_refused_in_one_line(selection: str, words: list[str]) -> None:
@@ -260,7 +324,7 @@ def test_a_whole_number_may_have_an_exponent() -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profiles_hold_every_family(profile: str) -> None:
     points = FAMILIES.points("all", profile)
-    assert {name for name, _ in points} >= NINE
+    assert {name for name, _ in points} >= BUILT_IN
     assert all(isinstance(v, int | float) for _, params in points for v in params.values())
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from diffbench import ad
+from diffbench.ad.binomial import advances
 from diffbench.ad.counters import COUNTERS
 from diffbench.errors import PreparationMismatch, Unsupported
 from diffbench.method import Method, capability, native_of, prepare, variant_name, why_not
@@ -23,7 +24,8 @@ from diffbench.registry import discover
 
 PLUGINS = discover(kinds=("methods", "problems"))
 FAMILIES = PLUGINS.instances(
-    "affine_tanh[n=4,m=3],bratu[n=4],chebyshev[m=5],helmholtz[n=2],lecture[n=4],logistic[depth=4],"
+    "affine_tanh[n=4,m=3],bratu[n=4],chebyshev[m=5],fisher[n=2,depth=2],helmholtz[n=2],"
+    "lecture[n=4],logistic[depth=4],"
     "mlp[width=1,layers=2,batch=2],rosenbrock[n=4],speelpenning[n=4]"
 )
 METHODS = PLUGINS.methods("all")
@@ -36,11 +38,16 @@ def needs(with_method: Method) -> str:
     return ", ".join(f"needs {p}: {with_method.requires[p]}" for p in absent)
 
 
-every_method = pytest.mark.parametrize(
-    "with_method",
-    [pytest.param(m, marks=pytest.mark.skipif(bool(needs(m)), reason=needs(m))) for m in METHODS],
-    ids=variant_name,
-)
+def each(methods: list[Method]) -> pytest.MarkDecorator:
+    """The tests of these methods, of which some may not be installed."""
+    marked = [
+        pytest.param(m, marks=pytest.mark.skipif(bool(needs(m)), reason=needs(m))) for m in methods
+    ]
+    return pytest.mark.parametrize("with_method", marked, ids=variant_name)
+
+
+every_method = each(METHODS)
+any_family = each([m for m in METHODS if m.name != "reverse_checkpointed"])  # it needs a loop
 # claim or scheme -> order of the operator -> error beside the largest entry
 EXACT = (1e-14, 1e-13, 1e-12)
 TOLERANCE = {"exact": EXACT, "forward": (0.0, 1e-6, 1e-3), "central": (0.0, 1e-8, 1e-5)}
@@ -100,6 +107,9 @@ def test_the_variants_are_there() -> None:
         "jax[mode=forward]",
         "manual",
         "reverse",
+        "reverse_checkpointed[slots=4]",
+        "reverse_checkpointed[slots=32]",
+        "reverse_checkpointed[slots=256]",
         "sparse_forward",
         "sparse_reverse",
         "symbolic[cse=no]",
@@ -148,7 +158,7 @@ def test_answers_agree_with_the_hand_written_ones(with_method: Method, instance:
             assert error <= limit * scale, (operator, error / scale)
 
 
-@every_method
+@any_family
 @pytest.mark.parametrize("selection", ["helmholtz[n=2]", "affine_tanh[n=2,m=2]"])
 def test_changed_constants_change_the_answer(with_method: Method, selection: str) -> None:
     if with_method.claim == "control":
@@ -164,7 +174,7 @@ def test_changed_constants_change_the_answer(with_method: Method, selection: str
     assert not np.allclose(before, after, rtol=1e-3, atol=0)
 
 
-@every_method
+@any_family
 def test_a_prepared_call_holds_at_other_points(with_method: Method) -> None:
     instance = one("lecture[n=4]")
     prepared = prepare(with_method, instance, "gradient")
@@ -174,7 +184,7 @@ def test_a_prepared_call_holds_at_other_points(with_method: Method) -> None:
         assert np.allclose(got, expected, rtol=1e-6, atol=0)
 
 
-@every_method
+@any_family
 def test_other_shapes_are_refused_with_a_list(with_method: Method) -> None:
     instance = one("helmholtz[n=2]")
     prepared = prepare(with_method, instance, "jvp")
@@ -199,7 +209,8 @@ def test_a_hessian_that_fits_in_no_memory_is_refused(with_method: Method) -> Non
         large = replace(large, sparse=frozenset())
     reason = why_not(with_method, large, "hessian")
     assert reason is not None
-    assert "1e+12 entries" in reason or "second imaginary unit" in reason
+    known = ("1e+12 entries", "second imaginary unit", "offers no start, step and finish")
+    assert any(words in reason for words in known)
 
 
 # --- zero and manual ------------------------------------------------------------------------------
@@ -405,3 +416,67 @@ def test_jax_equations_grow_linearly_with_depth() -> None:
         for d in (3, 4, 5)
     ]
     assert counts[2] - counts[1] == counts[1] - counts[0] == 8  # type: ignore[operator]  # never None here
+
+
+# --- reverse mode with checkpoints ----------------------------------------------------------------
+
+DEEP = "fisher[n=3,depth=40]"
+SLOTS = (4, 32, 256)
+
+
+@pytest.mark.parametrize("slots", SLOTS)
+@pytest.mark.parametrize("operator", ["value", "gradient", "jacobian", "vjp", "hvp", "hessian"])
+def test_checkpoints_change_no_bit_of_the_answer(operator: str, slots: int) -> None:
+    deep, checkpointed = one(DEEP), method(f"reverse_checkpointed[slots={slots}]")
+    assert capability(checkpointed, deep, operator).origin == "native"
+    expected = answer(method("reverse"), deep, operator)
+    assert np.array_equal(answer(checkpointed, deep, operator), expected)
+    changed = (deep.constants[0] * 1.25,)
+    again = answer(method("reverse"), deep, operator, changed)
+    assert np.array_equal(answer(checkpointed, deep, operator, changed), again)
+    assert not np.array_equal(again, expected)
+
+
+def test_checkpoints_trade_memory_for_steps() -> None:
+    deep = one("fisher[n=8,depth=300]")
+    found = {}
+    for slots in SLOTS:
+        prepared = prepare(method(f"reverse_checkpointed[slots={slots}]"), deep, "gradient")
+        COUNTERS.reset()
+        prepared(*prepared.stage(deep.x))
+        assert COUNTERS.steps == deep.depth + advances(deep.depth, slots)
+        assert COUNTERS.sweeps == 1
+        found[slots] = prepared.sizes()
+    plain = prepare(method("reverse"), deep, "gradient").sizes()
+    tapes = [found[slots]["tape_bytes"] for slots in SLOTS]
+    work = [found[slots]["graph_ops"] for slots in SLOTS]
+    assert sorted(tapes) == tapes
+    assert 10 * tapes[-1] < plain["tape_bytes"]  # type: ignore[operator]  # never None here
+    assert sorted(work, reverse=True) == work
+    assert plain["graph_ops"] < work[-1] < 2 * plain["graph_ops"]  # type: ignore[operator]  # as above
+
+
+@pytest.mark.parametrize("operator", ["gradient", "hvp"])
+def test_checkpoints_need_a_loop(operator: str) -> None:
+    reason = why_not(method("reverse_checkpointed[slots=4]"), one("lecture[n=2]"), operator)
+    assert reason == "reverse_checkpointed: lecture offers no start, step and finish"
+
+
+# --- loops in other methods -----------------------------------------------------------------------
+
+
+def test_jax_compiles_a_loop_at_any_depth() -> None:
+    """Its step is compiled once: as many equations at depth 400 as at depth 4."""
+    deep, shallow = one("fisher[n=3,depth=400]"), one("fisher[n=3,depth=4]")
+    reverse = method("jax[mode=reverse]")
+    got = answer(reverse, deep, "gradient")
+    assert np.allclose(got, deep.gradient(), rtol=1e-13, atol=0)
+    sizes = [prepare(reverse, i, "gradient").sizes()["jaxpr_eqns"] for i in (deep, shallow)]
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("name", ["compiled_forward", "compiled_reverse"])
+def test_compiled_methods_unroll_short_loops_only(name: str) -> None:
+    assert why_not(method(name), one("fisher[n=2,depth=64]"), "gradient") is None
+    reason = why_not(method(name), one("fisher[n=2,depth=65]"), "gradient")
+    assert reason == f"{name}: it unrolls a loop of 65 steps; at most 64"

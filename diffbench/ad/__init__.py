@@ -6,6 +6,7 @@
 array([5.5       , 1.71633781])
 """
 
+from diffbench.ad.checkpoint import checkpoint
 from diffbench.ad.compile import Compiled, compile, source
 from diffbench.ad.errors import (
     ADError,
@@ -25,6 +26,7 @@ from diffbench.ad.operators import (
     jacobian,
     jvp,
     jvp_by_adjoints,
+    tape_bytes,
     trace,
     vjp,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "Traced",
     "TracedArrayError",
     "Undecided",
+    "checkpoint",
     "compile",
     "derivative_graph",
     "grad",
@@ -65,6 +68,7 @@ __all__ = [
     "sparse_jacobian",
     "sparse_plan",
     "sparsity",
+    "tape_bytes",
     "trace",
     "vjp",
 ]

@@ -11,14 +11,15 @@ __all__ = ["COUNTERS", "Counters"]
 @final
 @dataclass(slots=True)
 class Counters:
-    """Reverse sweeps and tangent directions since the last reset."""
+    """Reverse sweeps, tangent directions and steps of checkpointed loops since the last reset."""
 
     sweeps: int = 0
     directions: int = 0
+    steps: int = 0
 
     def reset(self) -> None:
         """Start again from zero."""
-        self.sweeps = self.directions = 0
+        self.sweeps = self.directions = self.steps = 0
 
 
 COUNTERS = Counters()

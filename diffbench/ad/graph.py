@@ -17,6 +17,7 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
+from diffbench.ad import tape
 from diffbench.ad.rewrites import NOTES, REWRITES, TELLING
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
@@ -127,6 +128,8 @@ class Graph:
         self.constants: list[Any] = []
         self.guards: list[tuple[int, bool]] = []
         self.output: int | None = None
+        self.given: tuple[Any, ...] = ()  # arrays of the caller
+        self.checkpoints = False  # a checkpointed loop is one node: for sweeps, not for reading
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -196,6 +199,15 @@ class Graph:
                 values.append(a)
         return tuple(values), tuple(operands), telling
 
+    def append(self, rule: Rule, args: tuple[Any, ...], params: tuple[Any, ...], y: Any) -> Traced:
+        """A node whose value is known; an operand that is not traced here is a constant of it."""
+        out = Traced(self, y, len(self.rules))
+        self.rules.append(rule)
+        self.operands.append(self._operands(args)[1])
+        self.params.append(params)
+        self.values.append(y)
+        return out
+
     def guard(self, condition: Traced, outcome: bool) -> None:
         """Note that the program took a branch on a value."""
         self.guards.append((condition.node, outcome))
@@ -237,12 +249,14 @@ class Graph:
         """The primitives that the program used."""
         return {rule.name for rule in self.rules if rule is not None}
 
+    def kept(self) -> tuple[Any, ...]:
+        """The lists that the trace keeps."""
+        return self.rules, self.operands, self.params, self.values, self.constants, self.guards
+
     @property
     def nbytes(self) -> int:
-        """Bytes that the trace keeps: its distinct arrays and its lists."""
-        arrays = {id(v): v for v in (*self.values, *self.constants)}
-        data = sum(getattr(v, "nbytes", 8) for v in arrays.values())
-        return data + 8 * (4 * len(self) + sum(map(len, self.operands)))
+        """Bytes that the trace keeps alive, beside the arrays that it was given."""
+        return tape.nbytes([self], self.given)
 
     def replay(self, x: Any) -> Any:
         """The output at another point, by the recorded operations alone."""

@@ -27,6 +27,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "jvp_by_adjoints",
+    "tape_bytes",
     "trace",
     "vjp",
 ]
@@ -138,7 +139,7 @@ def jacobian(f: Function, mode: str = "auto") -> Function:
         if mode == "forward":
             return _floats(_by_columns(f, x, constants))
         with opened() as level:
-            graph, y = reverse.record(f, x, constants, FLOATS, level)
+            graph, y = reverse.record(f, x, constants, FLOATS, level, checkpoints=True)
             if mode == "reverse" or math.prod(shape_of(y)) <= shape_of(x)[0]:
                 return _floats(reverse.rows(graph, unit_seeds(y)))
         return _floats(_by_columns(f, x, constants))
@@ -167,9 +168,16 @@ def hessian(f: Function) -> Function:
 
 
 def trace(f: Function, x: Any, *constants: Any) -> Graph:
-    """The evaluation trace (Wengert list) of f at x."""
+    """The evaluation trace (Wengert list) of f at x, checkpointed loops unrolled."""
     with opened() as level:
         return reverse.record(f, point(x), constants, FLOATS, level)[0]
+
+
+def tape_bytes(f: Function, x: Any, *constants: Any) -> int:
+    """Bytes that reverse mode keeps between recording f at x and sweeping back."""
+    with opened() as level:
+        graph, _ = reverse.record(f, point(x), constants, FLOATS, level, checkpoints=True)
+        return graph.nbytes
 
 
 def derivative_graph(

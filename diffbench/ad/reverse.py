@@ -28,10 +28,20 @@ FEW = 3  # rows: up to so many, a sweep each is faster than one sweep with direc
 
 
 def record(
-    f: Callable[..., Any], x: Any, constants: tuple[Any, ...], backend: Backend, level: int
+    f: Callable[..., Any],
+    x: Any,
+    constants: tuple[Any, ...],
+    backend: Backend,
+    level: int,
+    checkpoints: bool = False,
 ) -> tuple[Graph, Any]:
-    """The evaluation trace of ``f(x)`` at a level that is open, and its value."""
+    """The evaluation trace of ``f(x)`` at a level that is open, and its value.
+
+    It shows every operation; with ``checkpoints`` a checkpointed loop is a single node of it.
+    """
     graph = Graph(level, backend)
+    graph.checkpoints = checkpoints
+    graph.given = (x, *constants)
     y = f(graph.input(x), backend.traced, *constants)
     if type(y) is Traced and y.trace is graph:
         graph.output = y.node
@@ -106,5 +116,5 @@ def pull(
 ) -> tuple[Any, list[Any]]:
     """``f(x)`` and one input adjoint a seed of ``seeds(y)``: one recording, a sweep a seed."""
     with opened() as level:
-        graph, y = record(f, x, constants, backend, level)
+        graph, y = record(f, x, constants, backend, level, checkpoints=True)
         return y, [sweep(graph, w) for w in (seeds(y) if seeds else [1.0])]
