@@ -13,9 +13,11 @@ import numpy as np
 
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.graph import Backend, Traced, apply, opened, rewritten, shape_of
+from diffbench.ad.guarded import GUARDED, finite
 from diffbench.ad.namespace import FLOATS
-from diffbench.ad.rewrites import NOTES, REWRITES
-from diffbench.ad.rules import Rule
+from diffbench.ad.origins import NOTES
+from diffbench.ad.rewrites import REWRITES
+from diffbench.ad.rules import RULES, Rule
 
 __all__ = ["ForwardTrace", "chunked", "push"]
 
@@ -26,8 +28,9 @@ CHUNK_BYTES = 64 * 2**20
 class ForwardTrace:
     """One level of forward mode; ``node`` of its traced arrays is the tangent."""
 
-    def __init__(self, level: int, backend: Backend) -> None:
+    def __init__(self, level: int, backend: Backend, guarded: bool = False) -> None:
         self.level = level
+        self.rules = GUARDED if guarded else RULES
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced
@@ -55,6 +58,7 @@ class ForwardTrace:
             y = apply(rule, tuple(values), params, self.kernels)
         else:
             y = self.kernels[rule.name](*values, *params)
+        rule = self.rules[rule.name]
         tangent = rule.kind.push(self.inner, rule, tangents, y, values, params)
         if tangent is None:
             return y
@@ -74,10 +78,28 @@ def push(
     constants: tuple[Any, ...],
     backend: Backend = FLOATS,
 ) -> tuple[Any, Any]:
-    """``f(x)`` and its tangents ``(k, *shape of y)`` along k directions of shape ``(k, n)``."""
+    """``f(x)`` and its tangents ``(k, *shape of y)`` along k directions of shape ``(k, n)``.
+
+    Where they are not finite, a second sweep with guarded rules tells what is so and what came
+    of a zero times infinity.
+    """
+    y, tangents = _pushed(f, x, directions, constants, backend, guarded=False)
+    if finite(backend.kernels, tangents):
+        return y, tangents
+    return _pushed(f, x, directions, constants, backend, guarded=True)
+
+
+def _pushed(
+    f: Callable[..., Any],
+    x: Any,
+    directions: Any,
+    constants: tuple[Any, ...],
+    backend: Backend,
+    guarded: bool,
+) -> tuple[Any, Any]:
     COUNTERS.directions += shape_of(directions)[0]
     with opened() as level:
-        trace = ForwardTrace(level, backend)
+        trace = ForwardTrace(level, backend, guarded)
         y = f(Traced(trace, x, directions), backend.traced, *constants)
         if type(y) is Traced and y.trace is trace:
             return y.value, y.node

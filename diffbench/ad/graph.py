@@ -17,7 +17,8 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
-from diffbench.ad.rewrites import NOTES, REWRITES
+from diffbench.ad.origins import NOTES
+from diffbench.ad.rewrites import REWRITES
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
 
@@ -104,12 +105,14 @@ class Graph:
     """The trace of one program: flat lists of rules, operands, parameters and values.
 
     Operand ``j >= 0`` is node v_j, ``j < 0`` is constant ``~j``. Node 0 is the input;
-    ``output`` is the index of the result, None where it does not depend on the input.
+    ``output`` is the index of the result, None where it does not depend on the input. With
+    ``as_written`` no rewrite row is applied: the nodes are the primitives that f names.
     """
 
-    def __init__(self, level: int, backend: Backend) -> None:
+    def __init__(self, level: int, backend: Backend, as_written: bool = False) -> None:
         self.level = level
         self.backend = backend
+        self.rewrites = {} if as_written else REWRITES
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced
@@ -147,7 +150,7 @@ class Graph:
             operands.append(~len(self.constants))
             self.constants.append(a)
             values.append(a)
-        if rule.name in REWRITES:
+        if rule.name in self.rewrites:
             better = rewritten(rule, args, params)
             if better is not None:
                 return self.record(*better)

@@ -25,6 +25,7 @@ __all__ = [
     "cumulative_sum",
     "decided",
     "det",
+    "explog",
     "flip",
     "index_directions",
     "inverse",
@@ -38,6 +39,7 @@ __all__ = [
     "round_scalar",
     "scatter",
     "scatter_directions",
+    "sech2",
     "special",
     "where_scalar",
     "xlogx",
@@ -61,6 +63,16 @@ def special(name: str) -> Callable[..., Any]:
 def xlogx(x: Any) -> Any:
     """x ln x, 0 at 0."""
     return special("xlogy")(x, x)
+
+
+def explog(x: Any) -> Any:
+    """x where it is not negative, else NaN."""
+    return np.where(np.less(x, 0.0), np.nan, x)
+
+
+def sech2(x: Any) -> Any:
+    """1 / cosh(x)^2."""
+    return 1.0 / np.square(np.cosh(x))
 
 
 def reducer(function: Callable[..., Any]) -> Callable[[Any, Axes], Any]:

@@ -148,10 +148,10 @@ def hessian(f: Function) -> Function:
     return call
 
 
-def trace(f: Function, x: Any, *constants: Any) -> Graph:
-    """The evaluation trace (Wengert list) of f at x."""
+def trace(f: Function, x: Any, *constants: Any, as_written: bool = False) -> Graph:
+    """The evaluation trace (Wengert list) of f at x, on request without the rewrite rows."""
     with opened() as level:
-        return reverse.record(f, _point(x), constants, FLOATS, level)[0]
+        return reverse.record(f, _point(x), constants, FLOATS, level, as_written)[0]
 
 
 def derivative_graph(

@@ -15,9 +15,10 @@ import numpy as np
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.errors import ADError
 from diffbench.ad.graph import Backend, Graph, Traced, opened, shape_of
+from diffbench.ad.guarded import GUARDED, finite
 from diffbench.ad.kernels import advanced
 from diffbench.ad.namespace import FLOATS
-from diffbench.ad.rules import ELEMENTWISE, RULES
+from diffbench.ad.rules import ELEMENTWISE, RULES, Rule
 
 __all__ = ["pull", "record", "sweep"]
 
@@ -25,10 +26,15 @@ _INDEX = RULES["index"]
 
 
 def record(
-    f: Callable[..., Any], x: Any, constants: tuple[Any, ...], backend: Backend, level: int
+    f: Callable[..., Any],
+    x: Any,
+    constants: tuple[Any, ...],
+    backend: Backend,
+    level: int,
+    as_written: bool = False,
 ) -> tuple[Graph, Any]:
     """The evaluation trace of ``f(x)`` at a level that is open, and its value."""
-    graph = Graph(level, backend)
+    graph = Graph(level, backend, as_written)
     y = f(graph.input(x), backend.traced, *constants)
     if type(y) is Traced and y.trace is graph:
         graph.output = y.node
@@ -40,6 +46,18 @@ def record(
 
 def sweep(graph: Graph, seed: Any) -> Any:
     """The adjoint of the input for the adjoint ``seed`` of the output: one sweep back.
+
+    Where it is not finite, a second sweep with guarded rules tells what is so and what came of a
+    zero times infinity.
+    """
+    out = _swept(graph, seed, graph.rules)
+    if finite(graph.kernels, out):
+        return out
+    return _swept(graph, seed, [rule and GUARDED[rule.name] for rule in graph.rules])
+
+
+def _swept(graph: Graph, seed: Any, rules: list[Rule | None]) -> Any:
+    """One sweep.
 
     An adjoint may be kept in a smaller shape that broadcasts to that of its node (the adjoint of
     a sum is one number), and is brought to full shape only where a rule needs it.
@@ -54,7 +72,7 @@ def sweep(graph: Graph, seed: Any) -> Any:
     adjoints: list[Any] = [None] * len(graph)
     ours: set[int] = set()  # adjoints that this sweep allocated, so that it may add in place
     adjoints[graph.output] = seed
-    rules, operands, params, values = graph.rules, graph.operands, graph.params, graph.values
+    operands, params, values = graph.operands, graph.params, graph.values
     for i in range(graph.output, 0, -1):
         g = adjoints[i]
         rule = rules[i]
