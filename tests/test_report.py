@@ -21,7 +21,16 @@ from diffbench.reports.formats import count, exact, fixed, interval, micro, numb
 from diffbench.reports.sections import Column, Figure, Grid, Table, Text
 from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
 
-PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "traces", "environment"]
+PAGES = [
+    "overview",
+    "accuracy",
+    "conventions",
+    "step_size",
+    "swell",
+    "runtime",
+    "traces",
+    "environment",
+]
 LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
 
 
