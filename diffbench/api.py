@@ -215,7 +215,7 @@ class _Making:
         with scratch(self.folder) as room:
             executor = Executor(ledger, effort, room, config, self.progress, self.stop_at)
             interrupted = executor.measure(
-                self.chosen.points, self.chosen.operators, sorted(self.chosen.registry.studies)
+                self.chosen.points, self.chosen.operators, self.chosen.registry.studies
             )
         ledger.refresh()
         write_facts(self.folder / PLAN, {**self.plan, "cells": executor.total})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import msgspec
 
@@ -27,8 +27,14 @@ class StudyRow(msgspec.Struct, frozen=True, kw_only=True):
 @final
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An experiment: ``run()`` yields its rows; it is isolated, stored and resumed like cells."""
+    """An experiment: ``run()`` yields its rows; it is isolated, stored and resumed like cells.
+
+    A study that compares methods has ``each(method)`` as well: it yields the rows of one method
+    (a :class:`diffbench.method.Method`) and is asked of every method of the run but the controls,
+    in that method's own worker. Their keys must differ from method to method.
+    """
 
     name: str
     title: str
     run: Callable[[], Iterable[StudyRow]]
+    each: Callable[[Any], Iterable[StudyRow]] | None = None

@@ -93,7 +93,18 @@ def _trace(anp: Any) -> Callable[..., Any]:
 
 
 def _xlogy(anp: Any) -> Callable[..., Any]:
-    return lambda a, b: a * anp.log(anp.where((a == 0) & (b == 0), 1.0, b))
+    """Slopes log b, and a / b with 0 for a = 0 even at b = 0."""
+    xlogy = importlib.import_module("scipy.special").xlogy
+
+    def below(a: Any, b: Any) -> Any:
+        return anp.where(b == 0, anp.where(a == 0, 1.0, b), b)
+
+    core = _ruled(
+        lambda a, b: xlogy(a, b),
+        [lambda y, a, b: lambda g: g * anp.log(b), lambda y, a, b: lambda g: g * (a / below(a, b))],
+        [lambda g, y, a, b: g * anp.log(b), lambda g, y, a, b: g * (a / below(a, b))],
+    )
+    return lambda a, b: core(a * np.ones(anp.shape(b)), b * np.ones(anp.shape(a)))
 
 
 def _vector_norm(anp: Any) -> Callable[..., Any]:

@@ -80,7 +80,7 @@ class ComplexStep:
             return f"complex_step: {operator} would need a second imaginary unit"
         if operator != "jvp" and instance.n > MOST_CALLS:
             return f"complex_step: one {operator} takes {instance.n} calls of f, over {MOST_CALLS}"
-        names = ad.trace(instance.f, instance.x, *instance.constants).names()
+        names = ad.trace(instance.f, instance.x, *instance.constants, as_written=True).names()
         bad = sorted(name for name in names if not RULES[name].analytic)
         if bad:
             return f"complex_step: {', '.join(bad)} of {instance.family} is not analytic"

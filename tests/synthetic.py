@@ -340,6 +340,27 @@ def lecture_trace() -> list[StudyRow]:
     ]
 
 
+def conventions(tools: tuple[Tool, ...]) -> list[StudyRow]:
+    """Two pitfalls, one of them explained, and every method but the control on both."""
+    made = []
+    for i, (case, right, why) in enumerate(
+        (("1 kink", "any in [-1, 1]", ""), ("2 lost", "2", "f is lost"))
+    ):
+        made.append(
+            StudyRow(
+                study="conventions", key=f"case|{case}", value=i + 1, reason=f"{right} ⟂ {why}"
+            )
+        )
+        for tool in tools:
+            if tool.claim != "control":
+                said = ("valid", "other convention", "NaN", "unsupported")[len(tool.name) % 4]
+                value = 0.25 if said in ("valid", "other convention") else None
+                key = f"{case}|{tool.name}|0"
+                row = StudyRow(study="conventions", key=key, value=value, unit=said, reason=why)
+                made.append(row)
+    return made
+
+
 @cache
 def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     """The whole run: records, studies, and an environment."""
@@ -353,7 +374,7 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
         "nothing": None,
     }
     plan = {"selection": "all", "profile": "standard", "seed": 0}
-    studies = frame([*step_size(), *lecture_trace()], StudyRow)
+    studies = frame([*step_size(), *lecture_trace(), *conventions(tools)], StudyRow)
     return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
 
 

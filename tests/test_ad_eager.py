@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_ad_conventions import PITFALLS
 from test_ad_programs import PROGRAMS
 
 from diffbench import ad
@@ -19,16 +18,18 @@ from diffbench.ad.adjoints import swept
 from diffbench.ad.contraction import contract
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.graph import opened
+from diffbench.ad.guarded import guarded
 from diffbench.ad.namespace import BARE, FLOATS, NUMPY
-from diffbench.ad.rewrites import NOTES, TELLING
+from diffbench.ad.origins import NOTES, TELLING
 from diffbench.ad.rules import RULES
 from diffbench.registry import discover
+from diffbench.studies import conventions
 
 FAMILIES = discover(kinds=("problems",))
 X = np.array([0.7, -1.3, 1.9, 0.4, -0.6, 1.1])
 CASES = {
     **PROGRAMS,
-    **{name: (case.f, case.x) for name, case in PITFALLS.items()},
+    **{case.key: (case.f, case.x) for case in conventions.CASES},
     **{i.name: (i.f, i.x) for i in FAMILIES.instances("lecture[n=8],rosenbrock[n=8]")},
 }
 
@@ -52,9 +53,10 @@ def _recorded(f: Any, x: Any, *constants: Any) -> tuple[Any, Any]:
 def test_a_finite_sweep_without_masks_is_the_masked_one_bit_for_bit(name: str) -> None:
     graph, _ = _recorded(*CASES[name])
     one = np.float64(1.0)
-    (bare,) = swept(graph, BARE.plain, one, [None], bytearray(len(graph)))
-    (masked,) = swept(graph, FLOATS.plain, one, [None], bytearray(len(graph)))
-    (plain,) = swept(graph, NUMPY, one, [None], None)
+    careful = guarded(graph.rules)
+    (bare,) = swept(graph, graph.rules, BARE.plain, one, [None], bytearray(len(graph)))
+    (masked,) = swept(graph, careful, FLOATS.plain, one, [None], bytearray(len(graph)))
+    (plain,) = swept(graph, careful, NUMPY, one, [None], None)
     assert np.array_equal(masked, plain, equal_nan=True)
     assert not np.all(np.isfinite(bare)) or np.array_equal(bare, masked)
     assert np.array_equal(reverse.sweep(graph, 1.0), masked + np.zeros(len(graph.values[0])), True)
@@ -62,7 +64,8 @@ def test_a_finite_sweep_without_masks_is_the_masked_one_bit_for_bit(name: str) -
 
 def test_some_sweep_needs_its_masks() -> None:
     graph, _ = _recorded(lambda x, xp: xp.where(x[0] > 0, xp.sqrt(x[0]), 0.0), [0.0])
-    (bare,) = swept(graph, BARE.plain, np.float64(1.0), [None], bytearray(len(graph)))
+    owned = bytearray(len(graph))
+    (bare,) = swept(graph, graph.rules, BARE.plain, np.float64(1.0), [None], owned)
     assert not np.isfinite(bare)
     assert reverse.sweep(graph, 1.0) == 0.0
 
@@ -242,7 +245,7 @@ def test_a_note_that_is_not_asked_would_have_had_nothing_to_say(name: str) -> No
     graph, _ = _recorded(lambda x, xp: x, X)
     one, other = graph.input(X), graph.input(X + 1.0)
     for args in ((one, other), (one, 1.0), (2.0, one)):
-        assert NOTES[name](args, ((0,),)) is None
+        assert NOTES[name](args, ("i", "i", "") if name == "contract" else ((0,),)) is None
 
 
 def test_a_product_with_itself_is_a_square_however_it_is_written() -> None:

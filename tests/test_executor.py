@@ -101,8 +101,14 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
 
 
 def test_the_studies_are_part_of_the_run(run: diffbench.Run) -> None:
-    assert set(run.studies.study) == {"lecture_trace", "step_size"}
+    assert set(run.studies.study) == {"conventions", "lecture_trace", "step_size"}
     assert not run.studies.key.str.startswith("status|").any()
+
+
+def test_a_study_that_compares_methods_asks_all_but_the_controls(run: diffbench.Run) -> None:
+    keys = run.studies.key[run.studies.study == "conventions"]
+    asked = {key.split("|")[-2] for key in keys if not key.startswith("case|")}
+    assert asked == {"manual", "reverse"}  # the fakes are controls
 
 
 def test_the_broken_plugin_is_named_and_breaks_nothing(run: diffbench.Run) -> None:

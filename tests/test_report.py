@@ -22,8 +22,17 @@ from diffbench.reports.sections import Column, Figure, Grid, Table, Text
 from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
 from diffbench.reports.words import sentences
 
-PAGES = ["overview", "accuracy", "step_size", "swell", "runtime", "engines", "traces"]
-PAGES += ["environment"]
+PAGES = [
+    "overview",
+    "accuracy",
+    "conventions",
+    "step_size",
+    "swell",
+    "runtime",
+    "engines",
+    "traces",
+    "environment",
+]
 LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
 
 

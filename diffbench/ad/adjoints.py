@@ -21,13 +21,14 @@ Owned = bytearray | None  # which adjoints a sweep allocated; None where it writ
 _INDEX = RULES["index"]
 
 
-def swept(graph: Graph, xp: Any, seed: Any, inputs: list[Any], owned: Owned) -> list[Any]:
+def swept(
+    graph: Graph, rules: list[Any], xp: Any, seed: Any, inputs: list[Any], owned: Owned
+) -> list[Any]:
     """The adjoints of the first nodes, the inputs, added to those in ``inputs``; None is zero.
 
-    An adjoint may be kept in a smaller shape that broadcasts to that of its node (the adjoint of
-    a sum is one number), and is brought to full shape only where a rule needs it.
+    ``rules`` are the graph's, or others of the same primitives. An adjoint may be kept in a
+    smaller shape that broadcasts to that of its node (the adjoint of a sum is one number).
     """
-    rules: list[Any] = graph.rules
     operands, output = graph.operands, graph.output
     if output is None:
         return inputs
@@ -41,7 +42,7 @@ def swept(graph: Graph, xp: Any, seed: Any, inputs: list[Any], owned: Owned) -> 
         adjoints[i] = None
         rule, y, js = rules[i], values[i], operands[i]
         if rule.kind is not ELEMENTWISE or len(js) > 2:
-            _pull(graph, xp, i, g, adjoints, owned)
+            _pull(graph, rule, xp, i, g, adjoints, owned)
         elif len(js) == 1:
             (j,) = js
             part = rule.partials[0](xp, g, y, values[j])
@@ -71,9 +72,10 @@ def swept(graph: Graph, xp: Any, seed: Any, inputs: list[Any], owned: Owned) -> 
     return adjoints[: len(inputs)]
 
 
-def _pull(graph: Graph, xp: Any, i: int, g: Any, adjoints: list[Any], owned: Owned) -> None:
+def _pull(
+    graph: Graph, rule: Any, xp: Any, i: int, g: Any, adjoints: list[Any], owned: Owned
+) -> None:
     """Give each operand of node i its part of the adjoint ``g``, by the kind of the rule."""
-    rule: Any = graph.rules[i]
     operands, params, y = graph.operands[i], graph.params[i], graph.values[i]
     full = shape_of(y)
     if rule is _INDEX and owned is not None and not (type(g) is Traced and advanced(params[0])):

@@ -139,7 +139,8 @@ def compiled(f: Function, operator: str, mode: str) -> Compiled:
         raise ADError(f"no operator {operator!r}; there are: {', '.join(PROGRAMS)}")
     if mode not in ("forward", "reverse"):
         raise ADError(f"mode must be 'forward' or 'reverse', got {mode!r}")
-    return Compiled(f, lambda g: PROGRAMS[operator](g, mode), SEEDS.get(operator))
+    derive = PROGRAMS[operator]
+    return Compiled(f, lambda g: derive(g, mode), SEEDS.get(operator), sweeps=operator != "value")
 
 
 @final
@@ -150,9 +151,19 @@ class Compiled:
     captured value changed.
     """
 
-    def __init__(self, f: Function, derive: Callable[[Function], Function], seeds: Seeds | None):
-        """``derive(f)`` is the program over traced arrays; ``seeds`` is what it takes beside x."""
+    def __init__(
+        self,
+        f: Function,
+        derive: Callable[[Function], Function],
+        seeds: Seeds | None,
+        sweeps: bool = True,
+    ) -> None:
+        """``derive(f)`` is the program over traced arrays; ``seeds`` is what it takes beside x.
+
+        Where it ``sweeps``, an answer that is not finite is made again with guarded rules.
+        """
         self.derive, self._seeds, self.traces = derive, seeds, 0
+        self._sweeps = sweeps
         self._function = f
         self._kept: list[Bound] = []
         self._lock = threading.RLock()
@@ -209,10 +220,11 @@ class Compiled:
                     self._kept.insert(0, self._kept.pop(place))
                     self.call = program.call
                     return answer
-            answer = self._tried(self._bind(given), given)
-            if answer is UNFIT:
-                raise ADError("the function takes another path each time that it is traced")
-            return answer
+            for sweeps in ("plain", "guarded"):
+                answer = self._tried(self._bind(given, sweeps), given)
+                if answer is not UNFIT:
+                    return answer
+            raise ADError("the function takes another path each time that it is traced")
 
     def _tried(self, program: Bound, given: tuple[Any, ...]) -> Any:
         """The answer of one program, UNFIT where it is not made for these arguments."""
@@ -225,15 +237,15 @@ class Compiled:
         finally:
             self._trying = 0
 
-    def _bind(self, given: tuple[Any, ...]) -> Bound:
+    def _bind(self, given: tuple[Any, ...], sweeps: str = "plain") -> Bound:
         """Trace and compile for these arguments."""
-
-        self.traces += 1
+        self.traces += sweeps == "plain"
+        how = sweeps if self._sweeps else "guarded"
         try:
-            made = bound(self.derive, self._function, given, self._slow, lift=True)
+            made = bound(self.derive, self._function, given, self._slow, lift=True, sweeps=how)
         except (TracedArrayError, TypeError):
             # Perhaps f hands a captured array to numpy; its contents are then watched.
-            made = bound(self.derive, self._function, given, self._slow, lift=False)
+            made = bound(self.derive, self._function, given, self._slow, lift=False, sweeps=how)
         self._kept.insert(0, made)
         del self._kept[MOST_KEPT:]
         self.call = made.call

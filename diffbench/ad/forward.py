@@ -13,8 +13,9 @@ import numpy as np
 
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.graph import Backend, Traced, apply, opened, rewritten, shape_of
+from diffbench.ad.guarded import GUARDED, finite
 from diffbench.ad.namespace import FLOATS
-from diffbench.ad.rewrites import NOTES, REWRITES, TELLING
+from diffbench.ad.origins import NOTES, TELLING
 from diffbench.ad.rules import Rule
 
 __all__ = ["ForwardTrace", "chunked", "push"]
@@ -26,8 +27,10 @@ CHUNK_BYTES = 64 * 2**20
 class ForwardTrace:
     """One level of forward mode; ``node`` of its traced arrays is the tangent."""
 
-    def __init__(self, level: int, backend: Backend) -> None:
+    def __init__(self, level: int, backend: Backend, guarded: bool = False) -> None:
         self.level = level
+        self.guarded = guarded
+        self.rewrites = backend.rewrites
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced
@@ -51,7 +54,7 @@ class ForwardTrace:
             values.append(a)
             tangents.append(None)
         name = rule.name
-        if telling and name in REWRITES:
+        if telling and name in self.rewrites:
             better = rewritten(rule, args, params)
             if better is not None:
                 return self.record(*better)
@@ -59,6 +62,8 @@ class ForwardTrace:
             y = apply(rule, tuple(values), params, self.kernels)
         else:
             y = self.kernels[name](*values, *params)
+        if self.guarded:
+            rule = GUARDED.get(name, rule)
         tangent = rule.kind.push(self.inner, rule, tangents, y, values, params)
         if tangent is None:
             return y
@@ -78,10 +83,28 @@ def push(
     constants: tuple[Any, ...],
     backend: Backend = FLOATS,
 ) -> tuple[Any, Any]:
-    """``f(x)`` and its tangents ``(k, *shape of y)`` along k directions of shape ``(k, n)``."""
+    """``f(x)`` and its tangents ``(k, *shape of y)`` along k directions of shape ``(k, n)``.
+
+    Where they are not finite, a second sweep with guarded rules tells what is so and what came
+    of a zero times infinity.
+    """
+    y, tangents = _pushed(f, x, directions, constants, backend, guarded=False)
+    if finite(backend.kernels, tangents):
+        return y, tangents
+    return _pushed(f, x, directions, constants, backend, guarded=True)
+
+
+def _pushed(
+    f: Callable[..., Any],
+    x: Any,
+    directions: Any,
+    constants: tuple[Any, ...],
+    backend: Backend,
+    guarded: bool,
+) -> tuple[Any, Any]:
     COUNTERS.directions += shape_of(directions)[0]
     with opened() as level:
-        trace = ForwardTrace(level, backend)
+        trace = ForwardTrace(level, backend, guarded)
         y = f(Traced(trace, x, directions), backend.traced, *constants)
         if type(y) is Traced and y.trace is trace:
             return y.value, y.node
@@ -100,7 +123,7 @@ def chunked(
     size = max(1, min(n, CHUNK_BYTES // (8 * n)))
     y, parts = None, []
     for start in range(0, n, size):
-        seeds = np.eye(min(size, n - start), n, start)
+        seeds = backend.numbers(np.eye(min(size, n - start), n, start))
         y, tangents = push(f, x, seeds, constants, backend)
         parts.append(tangents)
     return y, parts[0] if len(parts) == 1 else backend.traced.concat(parts, axis=0)

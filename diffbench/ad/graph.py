@@ -12,13 +12,15 @@ derivatives apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
 import numpy as np
 
 from diffbench.ad import tape
-from diffbench.ad.rewrites import NOTES, REWRITES, TELLING
+from diffbench.ad.origins import NOTES, TELLING
+from diffbench.ad.rewrites import REWRITES, Rewrite
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
 
@@ -40,12 +42,18 @@ Kernels = dict[str, Any]
 @final
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """An arithmetic: the kernel of each rule, and the namespaces over plain and traced arrays."""
+    """An arithmetic: the kernel of each rule, and the namespaces over plain and traced arrays.
+
+    Without ``rewrites`` the nodes of a trace are the primitives that f names. ``numbers`` turns
+    floats into the arithmetic's own: a seed of 1.0 divided by 3.0 would be a rounded third.
+    """
 
     name: str
     kernels: Kernels
     plain: Any  # the namespace that rules use on untraced values
     traced: Any  # the namespace that f gets
+    rewrites: Mapping[str, tuple[Rewrite, ...]] = field(default_factory=lambda: REWRITES)
+    numbers: Callable[[Any], Any] = lambda a: a
 
 
 class Trace(Protocol):
@@ -117,6 +125,7 @@ class Graph:
     def __init__(self, level: int, backend: Backend) -> None:
         self.level = level
         self.backend = backend
+        self.rewrites = backend.rewrites
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced
@@ -166,7 +175,7 @@ class Graph:
             values, operands = (a.value, b.value), (a.node, b.node)
             telling = a is b or a.origin is not None or b.origin is not None
         name = rule.name
-        if telling and name in REWRITES:
+        if telling and name in self.rewrites:
             better = rewritten(rule, args, params)
             if better is not None:
                 return self.record(*better)

@@ -20,6 +20,7 @@ __all__ = [
     "cumulative_sum",
     "decided",
     "det",
+    "explog",
     "flip",
     "index_directions",
     "inverse",
@@ -33,6 +34,7 @@ __all__ = [
     "round_scalar",
     "scatter",
     "scatter_directions",
+    "sech2",
     "special",
     "where_scalar",
     "xlogx",
@@ -56,6 +58,16 @@ def special(name: str) -> Callable[..., Any]:
 def xlogx(x: Any) -> Any:
     """x ln x, 0 at 0."""
     return special("xlogy")(x, x)
+
+
+def explog(x: Any) -> Any:
+    """x where it is not negative, else NaN."""
+    return np.where(np.less(x, 0.0), np.nan, x)
+
+
+def sech2(x: Any) -> Any:
+    """1 / cosh(x)^2."""
+    return 1.0 / np.square(np.cosh(x))
 
 
 def reducer(function: Callable[..., Any]) -> Callable[[Any, Axes], Any]:
@@ -145,7 +157,10 @@ def round_scalar(x: Any) -> Any:
 
 
 def decided(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """A comparison of balls that raises Undecided where they overlap: more bits will tell."""
+    """A comparison of balls that raises Undecided where they overlap: more bits will tell.
+
+    One and the same ball is one number, however wide it is.
+    """
     opposite = {
         operator.lt: operator.ge,
         operator.le: operator.gt,
@@ -156,6 +171,8 @@ def decided(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     }[compare]
 
     def decide(a: Any, b: Any) -> bool:
+        if a is b:
+            return compare(0, 0)
         if compare(a, b):
             return True
         if opposite(a, b):

@@ -34,6 +34,9 @@ EXTRAS = {
     "attains": "used by the rule table: who attains a maximum",
     "contract": "used by the rule table: the one bilinear primitive",
     "scatter": "used by the rule table: the transpose of indexing",
+    "sech2": "used by the rule table: the slope of tanh, in every order without overflow",
+    "root": "used by the rule table: what the square root of a sum of squares is recorded as",
+    "explog": "used by the rule table: what exp(log(x)) is recorded as",
 }
 
 

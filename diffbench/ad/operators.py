@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,10 +168,14 @@ def hessian(f: Function) -> Function:
     return call
 
 
-def trace(f: Function, x: Any, *constants: Any) -> Graph:
-    """The evaluation trace (Wengert list) of f at x, checkpointed loops unrolled."""
+def trace(f: Function, x: Any, *constants: Any, as_written: bool = False) -> Graph:
+    """The evaluation trace (Wengert list) of f at x, checkpointed loops unrolled.
+
+    ``as_written`` leaves out the rewrite rows: the nodes are the primitives that f names.
+    """
+    backend = replace(FLOATS, rewrites={}) if as_written else FLOATS
     with opened() as level:
-        return reverse.record(f, point(x), constants, FLOATS, level)[0]
+        return reverse.record(f, point(x), constants, backend, level)[0]
 
 
 def tape_bytes(f: Function, x: Any, *constants: Any) -> int:

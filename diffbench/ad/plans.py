@@ -77,7 +77,7 @@ class SparsePlan:
                     f"the program takes another path at this x: {left}; make a new ad.sparse_plan "
                     "there, or use ad.sparse_jacobian or ad.sparse_hessian, which do so themselves"
                 )
-            return [self._swept(graph, seeds) for seeds in self.seeds]
+            return [self._swept(graph, backend.numbers(seeds)) for seeds in self.seeds]
 
     def _swept(self, graph: Graph, seeds: Array) -> Any:
         if self.mode == "forward":

@@ -16,9 +16,9 @@ import numpy as np
 from diffbench.ad.adjoints import swept
 from diffbench.ad.counters import COUNTERS
 from diffbench.ad.errors import ADError
-from diffbench.ad.floats import finite
 from diffbench.ad.forward import CHUNK_BYTES, ForwardTrace
 from diffbench.ad.graph import Backend, Graph, Traced, opened, shape_of
+from diffbench.ad.guarded import finite, guarded
 from diffbench.ad.kinds import widened
 from diffbench.ad.namespace import BARE, FLOATS
 
@@ -64,21 +64,25 @@ def sweep(graph: Graph, seed: Any) -> Any:
 def adjoints_of(graph: Graph, seed: Any, inputs: list[Any]) -> list[Any]:
     """The adjoints of the first nodes, the inputs, added to those in ``inputs``; None is zero.
 
-    On floats a sweep runs without masks first. What a mask would have kept zero is then infinite
-    or NaN, and since a sweep only scales adjoints, adds them and chooses among them, it stays so
-    down to the inputs wherever it matters: a finite answer is the masked one.
+    Where they are not finite, a second sweep with guarded rules tells what is so and what came of
+    a zero times infinity. On floats the first runs without any mask: what a mask would have kept
+    zero is then infinite or NaN, and since a sweep only scales adjoints, adds them and chooses
+    among them, it stays so down to the inputs wherever it matters.
     """
-    if graph.nested or graph.backend is not FLOATS:
-        return swept(graph, graph.inner, seed, inputs, None)
-    if type(seed) is Traced:
-        return swept(graph, seed.trace.xp, seed, inputs, bytearray(len(graph)))
-    if type(seed) is float:
-        seed = np.float64(seed)  # numpy divides it by zero without complaint
-    out = swept(graph, BARE.plain, seed, inputs, bytearray(len(graph)))
-    for adjoint in out:
-        if adjoint is not None and not finite(adjoint):
-            return swept(graph, FLOATS.plain, seed, inputs, bytearray(len(graph)))
-    return out
+    rules, owned = graph.rules, None
+    if type(seed) is Traced and not graph.nested:
+        return swept(graph, rules, seed.trace.xp, seed, inputs, bytearray(len(graph)))
+    bare = xp = graph.inner
+    if not graph.nested and graph.backend is FLOATS:
+        bare, xp, owned = BARE.plain, FLOATS.plain, bytearray(len(graph))
+        if type(seed) is float:
+            seed = np.float64(seed)  # numpy divides it by zero without complaint
+    out = swept(graph, rules, bare, seed, inputs, owned)
+    if all(a is None or finite(graph.kernels, a) for a in out):
+        return out
+    COUNTERS.sweeps += 1
+    fresh = None if owned is None else bytearray(len(graph))
+    return swept(graph, guarded(rules), xp, seed, inputs, fresh)
 
 
 def rows(graph: Graph, seeds: Any) -> Any:
@@ -98,7 +102,7 @@ def rows(graph: Graph, seeds: Any) -> Any:
     seed = Traced(ForwardTrace(0, BARE), seeds[0], seeds)
     (out,) = adjoints_of(graph, seed, [None])
     shape = (len(seeds), *shape_of(graph.values[0]))
-    if out is not None and not finite(out.node):  # it may be a mask that is missing
+    if out is not None and not finite(graph.kernels, out.node):  # it may be a mask that is missing
         return np.stack([sweep(graph, w) for w in seeds])
     COUNTERS.sweeps += len(seeds)
     if out is None:
@@ -117,4 +121,4 @@ def pull(
     """``f(x)`` and one input adjoint a seed of ``seeds(y)``: one recording, a sweep a seed."""
     with opened() as level:
         graph, y = record(f, x, constants, backend, level, checkpoints=True)
-        return y, [sweep(graph, w) for w in (seeds(y) if seeds else [1.0])]
+        return y, [sweep(graph, backend.numbers(w)) for w in (seeds(y) if seeds else [1.0])]

@@ -34,7 +34,7 @@ from typing import Any, final
 
 import numpy as np
 
-from diffbench.ad import kernels
+from diffbench.ad import kernels, partials
 from diffbench.ad.contraction import contract
 from diffbench.ad.kinds import (
     Bilinear,
@@ -113,61 +113,6 @@ class Rule:
 
 ELEMENTWISE, FIXED, REDUCTION, STRUCTURAL = Elementwise(), Fixed(), Reduction(), Structural()
 
-# --- partials that need more than a line -----------------------------------------------------------
-
-
-def _pow_base(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
-    """b a^(b - 1), and 0 for b = 0 even at a = 0."""
-    if isinstance(b, int | float):
-        return g * (b * a ** (b - 1)) if b else g * 0.0
-    return g * xp.where(b == 0, 0.0, b * a ** xp.where(b == 0, 1.0, b - 1))
-
-
-def _pow_exponent(xp: Any, g: Any, y: Any, a: Any, b: Any) -> Any:
-    """y ln a, and 0 at a = 0, the limit for b > 0."""
-    return g * xp.where(a == 0, 0.0, y * xp.log(xp.where(a == 0, 1.0, a)))
-
-
-def _hypot(which: int) -> Callable[..., Any]:
-    return lambda xp, g, y, *ab: g * (ab[which] / xp.where(y == 0, 1.0, y))
-
-
-def _chosen(which: int, wins: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The whole direction to the operand that wins, half of it to each side of a tie."""
-
-    def partial(xp: Any, g: Any, y: Any, *ab: Any) -> Any:
-        mine, other = ab[which], ab[1 - which]
-        return xp.where(wins(mine, other), g, xp.where(mine == other, 0.5 * g, 0.0))
-
-    return partial
-
-
-def _prod_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """The product of all other factors: y / x, or prefix times suffix products where y is 0."""
-    return g * (y / x if xp.all(y != 0) else kernels.others_product(xp, x, *axes))
-
-
-def _extreme_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """The adjoint in equal shares to all entries that attain the extreme."""
-    hit = xp.where(xp.attains(x, y, axes), 1.0, 0.0)
-    return xp.where(hit == 0, 0.0, g * (hit / xp.sum(hit, axis=axes, keepdims=True)))
-
-
-def _norm_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    return g * (x / xp.where(y == 0, 1.0, y))
-
-
-def _det_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """The cofactors: det(A) A^-T, or the minors where A is singular."""
-    if xp.all(y != 0):
-        return g * (y * xp.matrix_transpose(xp.linalg.inv(x)))
-    return g * kernels.cofactors(xp, x)
-
-
-def _logdet_weight(xp: Any, g: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    return g * xp.matrix_transpose(xp.linalg.inv(x))
-
-
 # --- the rows ------------------------------------------------------------------------------------
 
 _ANY: Interval = (-3.0, 3.0)
@@ -210,9 +155,14 @@ _UNARY = (
            ball=lambda x: x * x, sympy=lambda sp, x: x**2),
     _unary("sqrt", np.sqrt, lambda xp, g, y, x: g / (2.0 * y), _POSITIVE, r"\sqrt{{{0}}}",
            singular=True, convention="+inf at 0"),
+    _unary("root", np.sqrt, partials.root, _POSITIVE, r"\sqrt{{{0}}}", ball="sqrt", sympy="sqrt", native="sqrt",
+           convention="of a sum of squares: 0 at 0, the centre of the subdifferential"),
     _unary("reciprocal", np.reciprocal, lambda xp, g, y, x: -(g * (y * y)), _AWAY, "{0}^{{-1}}",
            ball=lambda x: 1 / x, sympy=lambda sp, x: 1 / x, singular=True),
     _unary("exp", np.exp, lambda xp, g, y, x: g * y, _ANY, "e^{{{0}}}"),
+    _unary("explog", kernels.explog, lambda xp, g, y, x: g * xp.where(x < 0, math.nan, 1.0), _POSITIVE,
+           r"e^{{\ln {0}}}", ball=lambda x: x.log().exp(), sympy=lambda sp, x: sp.exp(sp.log(x)),
+           convention="1 at 0, NaN below"),
     _unary("expm1", np.expm1, lambda xp, g, y, x: g * xp.exp(x), _ANY, "e^{{{0}}} - 1",
            sympy=lambda sp, x: sp.exp(x) - 1),
     _unary("log", np.log, lambda xp, g, y, x: g / x, _POSITIVE, r"\ln {0}",
@@ -233,7 +183,10 @@ _UNARY = (
     _unary("atan", np.arctan, lambda xp, g, y, x: g / (1.0 + x * x), _ANY, r"\arctan {0}"),
     _unary("sinh", np.sinh, lambda xp, g, y, x: g * xp.cosh(x), _ANY, r"\sinh {0}"),
     _unary("cosh", np.cosh, lambda xp, g, y, x: g * xp.sinh(x), _ANY, r"\cosh {0}"),
-    _unary("tanh", np.tanh, lambda xp, g, y, x: g / xp.square(xp.cosh(x)), _ANY, r"\tanh {0}"),
+    _unary("tanh", np.tanh, lambda xp, g, y, x: g * xp.sech2(x), _ANY, r"\tanh {0}"),
+    _unary("sech2", kernels.sech2, lambda xp, g, y, x: g * (-2.0 * (y * xp.tanh(x))), _ANY,
+           r"\operatorname{{sech}}^2 {0}", ball=lambda x: 1 / x.cosh()**2, sympy=lambda sp, x: sp.sech(x)**2,
+           cost=lambda y, o, p: 3 * math.prod(y)),
     _unary("asinh", np.arcsinh, lambda xp, g, y, x: g / xp.hypot(x, 1.0), _ANY, r"\operatorname{{arsinh}} {0}"),
     _unary("acosh", np.arccosh, lambda xp, g, y, x: g / xp.sqrt((x - 1.0) * (x + 1.0)), (1.5, 3.0),
            r"\operatorname{{arcosh}} {0}", singular=True, convention="+inf at 1"),
@@ -259,29 +212,29 @@ _BINARY = (
     _binary("divide", np.divide, lambda xp, g, y, a, b: g / b, lambda xp, g, y, a, b: -(g * y / b),
             (_ANY, _AWAY), "{0} / {1}", ball=operator.truediv, sympy=lambda sp, a, b: a / b,
             native="fdiv", singular=True),
-    _binary("pow", np.power, _pow_base, _pow_exponent, (_POSITIVE, _ANY), "{{{0}}}^{{{1}}}",
+    _binary("pow", np.power, partials.pow_base, partials.pow_exponent, (_POSITIVE, _ANY), "{{{0}}}^{{{1}}}",
             ball=operator.pow, sympy=lambda sp, a, b: a**b, singular=True,
-            convention="0 for the base at exponent 0; 0 for the exponent at base 0"),
-    _binary("atan2", np.arctan2, lambda xp, g, y, a, b: g * (b / (a * a + b * b)),
-            lambda xp, g, y, a, b: -(g * (a / (a * a + b * b))), (_ANY, _AWAY),
+            convention="0 for the base at exponent 0; for the exponent at base 0: 0, and -inf at exponent 0"),
+    _binary("atan2", np.arctan2, lambda xp, g, y, a, b: partials.atan2(xp, g, b, a, b),
+            lambda xp, g, y, a, b: -partials.atan2(xp, g, a, a, b), (_ANY, _AWAY),
             r"\operatorname{{atan2}}({0}, {1})", ball=lambda a, b: type(a).atan2(a, b),
             analytic=False, singular=True, convention="NaN at the origin"),
-    _binary("hypot", np.hypot, _hypot(0), _hypot(1), (_AWAY, _AWAY), r"\sqrt{{{0}^2 + {1}^2}}",
+    _binary("hypot", np.hypot, partials.hypot(0), partials.hypot(1), (_AWAY, _AWAY), r"\sqrt{{{0}^2 + {1}^2}}",
             ball=lambda a, b: (a * a + b * b).sqrt(), sympy=lambda sp, a, b: sp.sqrt(a**2 + b**2),
             analytic=False, convention="0 at the origin, the centre of the unit disc"),
-    _binary("logaddexp", np.logaddexp, lambda xp, g, y, a, b: g / (1.0 + xp.exp(b - a)),
-            lambda xp, g, y, a, b: g / (1.0 + xp.exp(a - b)), (_ANY, _ANY), r"\ln(e^{{{0}}} + e^{{{1}}})",
+    _binary("logaddexp", np.logaddexp, lambda xp, g, y, a, b: g * xp.expit(a - b),
+            lambda xp, g, y, a, b: g * xp.expit(b - a), (_ANY, _ANY), r"\ln(e^{{{0}}} + e^{{{1}}})",
             ball=lambda a, b: a + (b - a).exp().log1p(),
             sympy=lambda sp, a, b: sp.log(sp.exp(a) + sp.exp(b)), analytic=False),
     _binary("xlogy", kernels.special("xlogy"), lambda xp, g, y, a, b: g * xp.log(b),
-            lambda xp, g, y, a, b: g * (a / b), (_ANY, _POSITIVE), r"{0} \ln {1}",
+            partials.xlogy_second, (_ANY, _POSITIVE), r"{0} \ln {1}",
             ball=lambda a, b: a * b.log(), sympy=lambda sp, a, b: a * sp.log(b), singular=True,
-            convention="-inf for the factor where the logarithm is of 0"),
-    _binary("maximum", np.maximum, _chosen(0, operator.gt), _chosen(1, operator.gt),
+            convention="-inf for the factor at the logarithm of 0, whose own slope is 0 where the factor is 0"),
+    _binary("maximum", np.maximum, partials.chosen(0, "greater"), partials.chosen(1, "greater"),
             ((-3.0, -1.0), (1.0, 3.0)), r"\max({0}, {1})",
             ball=lambda a, b: a.max(b), sympy="Max", native="fmax", analytic=False,
             convention="half to each side of a tie"),
-    _binary("minimum", np.minimum, _chosen(0, operator.lt), _chosen(1, operator.lt),
+    _binary("minimum", np.minimum, partials.chosen(0, "less"), partials.chosen(1, "less"),
             ((-3.0, -1.0), (1.0, 3.0)), r"\min({0}, {1})",
             ball=lambda a, b: a.min(b), sympy="Min", native="fmin", analytic=False,
             convention="half to each side of a tie"),
@@ -332,17 +285,17 @@ def _reduction(name: str, value: Any, latex: str, weight: Any = None, **more: An
 _REDUCTIONS = (
     # of the operand over axes: a sorted tuple of non-negative axes, all of which go
     _reduction("sum", kernels.reducer(np.sum), r"\textstyle\sum {0}"),
-    _reduction("prod", kernels.reducer(np.prod), r"\textstyle\prod {0}", _prod_weight,
+    _reduction("prod", kernels.reducer(np.prod), r"\textstyle\prod {0}", partials.prod_weight,
                convention="exact at zero factors"),
-    _reduction("max", kernels.reducer(np.max), r"\max {0}", _extreme_weight, analytic=False,
+    _reduction("max", kernels.reducer(np.max), r"\max {0}", partials.extreme_weight, analytic=False,
                convention="equal shares to all that attain it"),
-    _reduction("min", kernels.reducer(np.min), r"\min {0}", _extreme_weight, analytic=False,
+    _reduction("min", kernels.reducer(np.min), r"\min {0}", partials.extreme_weight, analytic=False,
                convention="equal shares to all that attain it"),
-    _reduction("norm", kernels.norm, r"\lVert {0} \rVert", _norm_weight, analytic=False,
+    _reduction("norm", kernels.norm, r"\lVert {0} \rVert", partials.norm_weight, analytic=False,
                cost=lambda y, o, p: 2 * math.prod(o[0]), convention="0 at 0, the centre of the unit ball"),
-    _reduction("det", kernels.det, r"\det {0}", _det_weight, cost=_cubic(2 / 3),
+    _reduction("det", kernels.det, r"\det {0}", partials.det_weight, cost=_cubic(2 / 3),
                convention="cofactors at singular matrices"),
-    _reduction("logabsdet", kernels.logabsdet, r"\ln \lvert \det {0} \rvert", _logdet_weight,
+    _reduction("logabsdet", kernels.logabsdet, r"\ln \lvert \det {0} \rvert", partials.logdet_weight,
                cost=_cubic(2 / 3), analytic=False),
     Rule("attains", kernels.attains, FIXED, cost=_none, latex="{0} = {1}", analytic=False),
     Rule("all", kernels.reducer(np.all), FIXED, cost=_none, latex=r"\forall {0}", analytic=False),

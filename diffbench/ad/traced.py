@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from diffbench.ad.errors import TracedArrayError
-from diffbench.ad.rewrites import Origin
 from diffbench.ad.rules import RULES
+
+if TYPE_CHECKING:
+    from diffbench.ad.origins import Origin
 
 __all__ = ["Traced", "plain", "shape_of"]
 

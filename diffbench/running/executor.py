@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -17,7 +17,7 @@ from diffbench.running.lanes import Fleet, Job, Lanes, Reply
 from diffbench.running.ledger import Ledger
 from diffbench.running.plan import Block, Profile, blocks
 from diffbench.running.platform import on_cpus, processors
-from diffbench.study import StudyRow
+from diffbench.study import Study, StudyRow
 
 __all__ = ["Executor", "Progress"]
 
@@ -68,7 +68,7 @@ class Executor:
         self._before = len(ledger.records)
 
     def measure(
-        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Iterable[str]
+        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Mapping[str, Study]
     ) -> bool:
         """Until all is done or the time is up; whether Ctrl-C ended it. No worker outlives this."""
         with on_cpus(self._beside):
@@ -79,7 +79,7 @@ class Executor:
         return False
 
     def _all(
-        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Iterable[str]
+        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Mapping[str, Study]
     ) -> None:
         try:
             self._note("sizes of the instances")
@@ -146,31 +146,50 @@ class Executor:
         ).run()
         self.ledger.measure_spread()
 
-    def _studies(self, names: Iterable[str]) -> None:
+    def _studies(self, studies: Mapping[str, Study]) -> None:
         if self.over():
             return
         known = self.ledger.store.meta()
-        wanted = [name for name in names if f"study {name}" not in known]
+        wanted = [name for name in studies if f"study {name}" not in known]
         if wanted:
             self._note(f"studies: {', '.join(wanted)}")
-            self.lanes.run([self._study(name) for name in wanted])
+            self.lanes.run([job for name in wanted for job in self._study(studies[name])])
             for name in wanted:
                 self.fleet.kill(study_worker(name))
 
-    def _study(self, name: str) -> Job:
-        rows: list[StudyRow] = []
+    def _study(self, study: Study) -> list[Job]:
+        """Its own job, and one a method where it compares them; the last to end saves all rows."""
+        methods = self.ledger.context.methods
+        asked = [name for name, m in methods.items() if study.each and m.claim != "control"]
+        jobs: list[Job] = []
+        failed: dict[str, dict[str, str]] = {}
+        left = {"", *asked}
 
-        def done(reply: Reply) -> None:
-            error = reply.get("error", {"status": "ok", "reason": ""})
-            rows.extend(msgspec.convert(row, StudyRow) for row in job.rows)
-            if "error" in reply:
-                key = f"status|{error['status']}"
-                rows.append(StudyRow(study=name, key=key, reason=error["reason"]))
-            self.ledger.store.save_study(name, error["status"], rows)
+        def ended(method: str) -> Callable[[Reply], None]:
+            def done(reply: Reply) -> None:
+                left.remove(method)
+                if "error" in reply:
+                    failed[method] = reply["error"]
+                if not left:
+                    self._save_study(study.name, jobs, failed)
 
-        message = {"do": "study", "name": name}
-        job = Job(study_worker(name), message, self.profile.limit_s, done)
-        return job
+            return done
+
+        for method in ("", *asked):
+            message = {"do": "study", "name": study.name, "method": method}
+            worker = method or study_worker(study.name)
+            jobs.append(Job(worker, message, self.profile.limit_s, ended(method)))
+        return jobs
+
+    def _save_study(
+        self, name: str, jobs: Iterable[Job], failed: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        rows = [msgspec.convert(row, StudyRow) for job in jobs for row in job.rows]
+        for method, error in failed.items():
+            key = "|".join(filter(None, ("status", error["status"], method)))
+            rows.append(StudyRow(study=name, key=key, reason=error["reason"]))
+        status = next((error["status"] for error in failed.values()), "ok")
+        self.ledger.store.save_study(name, status, rows)
 
 
 def study_worker(name: str) -> str:

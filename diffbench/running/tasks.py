@@ -171,10 +171,11 @@ class Session:
         gc.freeze()  # what survives (modules, caches) need not be looked at again
         return data_bytes()
 
-    def do_study(self, name: str) -> int:
-        """Run a study; its rows go out one by one."""
-        count = 0
-        for row in self.registry.studies[name].run():
+    def do_study(self, name: str, method: str = "") -> int:
+        """Run a study, or what it asks of one method; its rows go out one by one."""
+        study, count = self.registry.studies[name], 0
+        rows = study.each(self._method(method)) if study.each and method else study.run()
+        for row in rows:
             self.tell(row=msgspec.to_builtins(row, enc_hook=lambda number: number.item()))
             count += 1
         return count

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffbench.ad.errors import ADError
 from diffbench.ad.graph import Backend, Graph, Traced, opened, shape_of
+from diffbench.ad.guarded import TRACED_AS
 from diffbench.ad.namespace import FLOATS
 from diffbench.ad.native.binding import Captured
 from diffbench.ad.native.entry import Argument, callable_of
@@ -33,29 +34,40 @@ class Bound(NamedTuple):
 
 
 def bound(
-    derive: Derive, f: Function, args: tuple[Any, ...], slow: Callable[..., Any], *, lift: bool
+    derive: Derive,
+    f: Function,
+    args: tuple[Any, ...],
+    slow: Callable[..., Any],
+    *,
+    lift: bool,
+    sweeps: str,
 ) -> Bound:
     """``derive(f)`` compiled for such arguments; ``lift`` traces the arrays that f captures.
 
-    ``slow`` is called, with the same arguments, where a check of the machine code fails.
+    ``slow`` is called, with the same arguments, where a check of the machine code fails. With
+    ``sweeps`` "plain" an answer that is not finite is such a failure; with "guarded" the rules
+    keep zero directions zero, and it is none.
     """
-    program, builder, held, shape = simplified(derive, f, args, lift)
+    program, builder, held, shape = simplified(derive, f, args, lift, sweeps)
     text = written(program, builder.arrays)
     arguments = [_argument(a) for a in args]
-    call = callable_of(text, arguments, held, shape, slow)
+    call = callable_of(text, arguments, held, shape, slow, sweeps == "plain")
     objects = tuple(a.bound if a.kind in ("object", "content") else None for a in arguments)
     return Bound(call, objects, program, text.bytes)
 
 
 def simplified(
-    derive: Derive, f: Function, args: tuple[Any, ...], lift: bool
+    derive: Derive, f: Function, args: tuple[Any, ...], lift: bool, sweeps: str = "plain"
 ) -> tuple[Program, Builder, Captured, tuple[int, ...]]:
     """The program, what made it, what f captures, and the shape of the answer."""
     held = Captured(f, lift)
+    said = TRACED_AS.set(sweeps)
     try:
         graph, y = _traced(derive, held, args, GHOSTS)
     except NeedsValues:
         graph, y = _traced(derive, held, args, FLOATS)
+    finally:
+        TRACED_AS.reset(said)
     inputs = sum(map(is_read, args)) + len(held.arrays)
     program, builder = lowered(graph, inputs, y)
     return program, builder, held, shape_of(y)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from diffbench.ad.native.machine import loaded
 from diffbench.ad.native.segments import OTHER_PATH, Written, api_address
-from diffbench.ad.native.writer import at_address
+from diffbench.ad.native.writer import LANES, at_address
 
 if TYPE_CHECKING:
     from diffbench.ad.native.binding import Captured
@@ -32,6 +33,7 @@ ORDERLY = 0x0001 | 0x0100  # C-contiguous, aligned
 DOUBLE = 12  # numpy's type number
 METH_FASTCALL = 0x0080
 MOST_OF_COUNT = 0x7FFFFFFFFFFFFFFF  # without the flag bit of vectorcall
+FOLD = f"declare double @llvm.vector.reduce.fadd.v{LANES}f64(double, <{LANES} x double>)"
 TYPE_TABLE, NEW = 2, 93  # places in numpy's table of its C interface
 
 
@@ -86,9 +88,10 @@ def callable_of(
     held: Captured,
     shape: tuple[int, ...],
     slow: Callable[..., Any],
+    finite: bool,
 ) -> Any:
-    """The compiled program as a built-in function of those arguments."""
-    text = _module(written, arguments, held, shape, slow)
+    """The compiled program as a built-in function; where ``finite``, other answers go to slow."""
+    text = _module(written, arguments, held, shape, slow, finite)
     engine = loaded(text, ["call"])
     definition = _Definition(b"compiled", engine.addresses["call"], METH_FASTCALL, None)
     alive = (engine.owner, definition, written.alive, written.space, *arguments, held, slow)
@@ -129,6 +132,7 @@ def _module(
     held: Captured,
     shape: tuple[int, ...],
     slow: Callable[..., Any],
+    finite: bool,
 ) -> str:
     lines = _Lines()
     count = lines.let(f"and i64 %n, {MOST_OF_COUNT}")
@@ -146,7 +150,7 @@ def _module(
     body = "\n".join(lines.lines)
     return "\n".join(
         [
-            *sorted(written.declared),
+            *sorted({*written.declared, FOLD}),
             f"@dims = private constant [{max(1, len(shape))} x i64] [{_sizes(shape)}]",
             *written.text,
             "define ptr @call(ptr %self, ptr %args, i64 %n) {",
@@ -159,6 +163,7 @@ def _module(
             f"  %place = getelementptr i8, ptr %made, i64 {DATA}",
             "  %data = load ptr, ptr %place, align 8",
             *_runs(written, data),
+            *(_finite(math.prod(shape)) if finite else []),
             "  ret ptr %made",
             *_ways_out(slow),
             "}",
@@ -239,6 +244,50 @@ def _runs(written: Written, data: list[str]) -> list[str]:
             f"after{i}:",
         ]
     return lines + mark[0]
+
+
+def _finite(size: int) -> list[str]:
+    """Zero times every entry of the answer, added up: zero, unless one is infinite or NaN."""
+    wide, rest = size - size % LANES, size % LANES
+    vector, total = f"<{LANES} x double>", "%zero"
+    lines = ["  %zero = fadd double 0.0, 0.0"]
+    if wide:
+        lines += [
+            "  br label %before",
+            "before:",
+            "  br label %look",
+            "look:",
+            "  %i = phi i64 [ 0, %before ], [ %j, %look ]",
+            f"  %sum = phi {vector} [ zeroinitializer, %before ], [ %more, %look ]",
+            "  %at = getelementptr double, ptr %data, i64 %i",
+            f"  %many = load {vector}, ptr %at, align 8",
+            f"  %none0 = fmul {vector} %many, zeroinitializer",
+            f"  %more = fadd {vector} %sum, %none0",
+            f"  %j = add i64 %i, {LANES}",
+            f"  %on = icmp slt i64 %j, {wide}",
+            "  br i1 %on, label %look, label %looked",
+            "looked:",
+            f"  %all = call reassoc double @llvm.vector.reduce.fadd.v{LANES}f64"
+            f"(double 0.0, {vector} %more)",
+        ]
+        total = "%all"
+    for i in range(rest):
+        lines += [
+            f"  %at{i} = getelementptr double, ptr %data, i64 {wide + i}",
+            f"  %one{i} = load double, ptr %at{i}, align 8",
+            f"  %null{i} = fmul double %one{i}, 0.0",
+            f"  %t{i} = fadd double {total}, %null{i}",
+        ]
+        total = f"%t{i}"
+    return [
+        *lines,
+        f"  %known = fcmp ord double {total}, {total}",
+        "  br i1 %known, label %good, label %spoilt",
+        "spoilt:",
+        f"  call void {at_address(api_address('Py_DecRef'))}(ptr %made)",
+        "  br label %slow",
+        "good:",
+    ]
 
 
 def _ways_out(slow: Callable[..., Any]) -> list[str]:

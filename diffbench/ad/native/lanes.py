@@ -112,6 +112,15 @@ def _expit(code: Code, a: Value) -> Value:
     return code.instruction("fdiv", top, code.instruction("fadd", one, t))
 
 
+def _sech2(code: Code, a: Value) -> Value:
+    """4 t / (1 + t)^2 with t = exp(-2|x|)."""
+    size = code.intrinsic("llvm.fabs", a)
+    t = entry(code, "exp", [code.instruction("fmul", code.number(-2.0), size)])
+    below = code.instruction("fadd", code.number(1.0), t)
+    top = code.instruction("fmul", code.number(4.0), t)
+    return code.instruction("fdiv", top, code.instruction("fmul", below, below))
+
+
 def _xlogy(code: Code, a: Value, b: Value) -> Value:
     product = code.instruction("fmul", a, entry(code, "log", [b]))
     nothing = code.instruction(
@@ -179,6 +188,11 @@ ROWS: dict[str, Lane] = {
     "round": _intrinsic("llvm.rint"),
     "copy": lambda code, a: a,
     "square": lambda code, a: code.instruction("fmul", a, a),
+    "root": _intrinsic("llvm.sqrt"),
+    "explog": lambda code, a: code.select(
+        code.compare("olt", a, code.number(0.0)), code.number(math.nan), a
+    ),
+    "sech2": _sech2,
     "reciprocal": lambda code, a: code.instruction("fdiv", code.number(1.0), a),
     "sign": _sign,
     "where": _where,

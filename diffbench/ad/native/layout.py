@@ -25,6 +25,8 @@ MOST_PIECES = 6  # that a loop over the whole reads piece by piece; more are wri
 COSTS = {
     "divide": 4.0,
     "sqrt": 4.0,
+    "root": 4.0,
+    "explog": 1.0,
     "reciprocal": 4.0,
     "add": 1.0,
     "subtract": 1.0,
