@@ -39,12 +39,7 @@ def test_enclosures_hold_the_oracles_answer(instance: Any, operator: str) -> Non
         expected = oracle.answer(instance, operator)
     proven = certify(instance, operator)
     assert proven.claim == "certified"
-    for hi, lo, radius, value in zip(
-        *(a.reshape(-1) for a in (proven.hi, proven.lo, proven.radius)),
-        np.asarray(expected, dtype=object).reshape(-1),
-        strict=True,
-    ):
-        assert abs(oracle.mp.mpf(hi) + oracle.mp.mpf(lo) - value) <= radius + 1e-33 * abs(hi)
+    assert _apart(proven, expected) <= 1e-33 * float(np.max(np.abs(proven.hi)))
 
 
 def test_the_input_is_the_double_not_the_decimal() -> None:
@@ -72,6 +67,84 @@ def test_a_singular_point_has_no_claim() -> None:
     reference = certify(oracle.instance_of(lambda x, xp: xp.sqrt(x[0]), [0.0]), "gradient")
     assert reference.claim == "none"
     assert "singular point" in reference.reason
+
+
+def _apart(proven: Reference, expected: Any) -> float:
+    """How far an enclosure is from the exact answer beyond its radius, in the largest entry."""
+    rows = zip(
+        *(a.reshape(-1) for a in (proven.hi, proven.lo, proven.radius)),
+        np.asarray(expected, dtype=object).reshape(-1),
+        strict=True,
+    )
+    mpf = oracle.mp.mpf
+    return max(
+        float(abs(mpf(hi) + mpf(lo) - exact) - mpf(radius)) for hi, lo, radius, exact in rows
+    )
+
+
+@pytest.mark.parametrize("operator", ["gradient", "jacobian", "jvp", "hvp", "hessian"])
+def test_seeds_are_balls_too(operator: str) -> None:
+    """A seed of 1.0 that meets a 3.0 first gives a third, and not the double next to it."""
+
+    def f(x: Any, xp: Any) -> Any:
+        return x[0] / 3.0 * 0.1 + xp.mean(x) / 7.0 * x[1] + xp.std(x) / 3.0
+
+    instance = oracle.instance_of(f, [0.3, 0.7, 0.2])
+    proven = certify(instance, operator)
+    assert proven.claim == "certified"
+    assert _apart(proven, oracle.answer(instance, operator)) <= 1e-28
+
+
+@pytest.mark.parametrize("operator", ["value", "gradient", "jvp", "jacobian"])
+def test_a_negated_comparison_is_a_truth_value(operator: str) -> None:
+    """In forward mode comparisons are plain, and ~ of Python's True is true."""
+
+    def f(x: Any, xp: Any) -> Any:
+        return xp.sum(xp.where(~(x > 0.5), x * x, 3.0 * x))
+
+    instance = oracle.instance_of(f, [0.3, 0.7])
+    expected = {
+        "value": f(instance.x, np),
+        "gradient": [0.6, 3.0],
+        "jacobian": [[0.6, 3.0]],
+        "jvp": 0.6 * instance.v[0] + 3.0 * instance.v[1],
+    }
+    assert np.allclose(certify(instance, operator).hi, expected[operator], rtol=1e-15)
+
+
+TIES = {
+    # two numbers that are equal, but not to balls of any width
+    "maximum": lambda a, b, xp: xp.maximum(a, b),
+    "minimum": lambda a, b, xp: xp.minimum(a, b),
+    "max": lambda a, b, xp: xp.max(xp.stack([a, b])),
+    "argmax": lambda a, b, xp: xp.where(xp.argmax(xp.stack([a, b])) > 0, a, b * b),
+    "argmin": lambda a, b, xp: xp.where(xp.argmin(xp.stack([a, b])) > 0, a, b * b),
+    "where": lambda a, b, xp: xp.where(a > b, a, b * b),
+}
+
+
+@pytest.mark.parametrize("operator", ["gradient", "jvp", "hvp"])
+@pytest.mark.parametrize("name", TIES)
+def test_a_tie_that_balls_cannot_decide_has_no_claim(name: str, operator: str) -> None:
+    instance = oracle.instance_of(lambda x, xp: TIES[name](x[0] / 3.0 * 3.0, x[0], xp), [0.7])
+    proven = certify(instance, operator)
+    assert (proven.claim, "overlap" in proven.reason) == ("none", True)
+
+
+def test_nor_has_a_value_behind_such_a_branch() -> None:
+    f = TIES["where"]
+    instance = oracle.instance_of(lambda x, xp: f(x[0] / 3.0 * 3.0, x[0], xp), [0.7])
+    assert certify(instance, "value").claim == "none"
+
+
+def test_one_and_the_same_ball_ties_with_itself() -> None:
+    def f(x: Any, xp: Any) -> Any:
+        third = x[0] / 3.0
+        return xp.maximum(third, third) + xp.max(xp.broadcast_to(third, (4,)))
+
+    proven = certify(oracle.instance_of(f, [0.7]), "gradient")
+    assert proven.claim == "certified"
+    assert proven.hi[0] == pytest.approx(2 / 3, rel=1e-15)
 
 
 def test_a_branch_that_balls_cannot_decide_has_no_claim() -> None:

@@ -177,7 +177,7 @@ class Namespace:
         shape = _shape(x)
         count = math.prod(shape[i] for i in _axes(axis, len(shape)))
         size = self.reduce("norm", x - self.mean(x, axis, True), axis, keepdims)
-        return size / math.sqrt(count - correction)
+        return size / self.sqrt(count - correction)
 
     def cumulative_sum(self, x: Any, axis: int | None = None) -> Any:
         """Running sums along an axis."""

@@ -16,7 +16,6 @@ from diffbench.ad.graph import Backend, Traced, apply, opened, rewritten, shape_
 from diffbench.ad.guarded import GUARDED, finite
 from diffbench.ad.namespace import FLOATS
 from diffbench.ad.origins import NOTES
-from diffbench.ad.rewrites import REWRITES
 from diffbench.ad.rules import RULES, Rule
 
 __all__ = ["ForwardTrace", "chunked", "push"]
@@ -31,6 +30,7 @@ class ForwardTrace:
     def __init__(self, level: int, backend: Backend, guarded: bool = False) -> None:
         self.level = level
         self.rules = GUARDED if guarded else RULES
+        self.rewrites = backend.rewrites
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced
@@ -50,7 +50,7 @@ class ForwardTrace:
                     return a.trace.record(rule, args, params)
             values.append(a)
             tangents.append(None)
-        if rule.name in REWRITES:
+        if rule.name in self.rewrites:
             better = rewritten(rule, args, params)
             if better is not None:
                 return self.record(*better)
@@ -118,7 +118,7 @@ def chunked(
     size = max(1, min(n, CHUNK_BYTES // (8 * n)))
     y, parts = None, []
     for start in range(0, n, size):
-        seeds = np.eye(min(size, n - start), n, start)
+        seeds = backend.numbers(np.eye(min(size, n - start), n, start))
         y, tangents = push(f, x, seeds, constants, backend)
         parts.append(tangents)
     return y, parts[0] if len(parts) == 1 else backend.traced.concat(parts, axis=0)

@@ -12,13 +12,14 @@ derivatives apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
 import numpy as np
 
 from diffbench.ad.origins import NOTES
-from diffbench.ad.rewrites import REWRITES
+from diffbench.ad.rewrites import REWRITES, Rewrite
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
 
@@ -40,12 +41,18 @@ Kernels = dict[str, Any]
 @final
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """An arithmetic: the kernel of each rule, and the namespaces over plain and traced arrays."""
+    """An arithmetic: the kernel of each rule, and the namespaces over plain and traced arrays.
+
+    Without ``rewrites`` the nodes of a trace are the primitives that f names. ``numbers`` turns
+    floats into the arithmetic's own: a seed of 1.0 divided by 3.0 would be a rounded third.
+    """
 
     name: str
     kernels: Kernels
     plain: Any  # the namespace that rules use on untraced values
     traced: Any  # the namespace that f gets
+    rewrites: Mapping[str, tuple[Rewrite, ...]] = field(default_factory=lambda: REWRITES)
+    numbers: Callable[[Any], Any] = lambda a: a
 
 
 class Trace(Protocol):
@@ -105,14 +112,13 @@ class Graph:
     """The trace of one program: flat lists of rules, operands, parameters and values.
 
     Operand ``j >= 0`` is node v_j, ``j < 0`` is constant ``~j``. Node 0 is the input;
-    ``output`` is the index of the result, None where it does not depend on the input. With
-    ``as_written`` no rewrite row is applied: the nodes are the primitives that f names.
+    ``output`` is the index of the result, None where it does not depend on the input.
     """
 
-    def __init__(self, level: int, backend: Backend, as_written: bool = False) -> None:
+    def __init__(self, level: int, backend: Backend) -> None:
         self.level = level
         self.backend = backend
-        self.rewrites = {} if as_written else REWRITES
+        self.rewrites = backend.rewrites
         self.kernels = backend.kernels
         self.nested = level > 0
         self.xp = backend.traced

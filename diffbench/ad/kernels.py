@@ -162,7 +162,10 @@ def round_scalar(x: Any) -> Any:
 
 
 def decided(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """A comparison of balls that raises Undecided where they overlap: more bits will tell."""
+    """A comparison of balls that raises Undecided where they overlap: more bits will tell.
+
+    One and the same ball is one number, however wide it is.
+    """
     opposite = {
         operator.lt: operator.ge,
         operator.le: operator.gt,
@@ -173,6 +176,8 @@ def decided(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     }[compare]
 
     def decide(a: Any, b: Any) -> bool:
+        if a is b:
+            return compare(0, 0)
         if compare(a, b):
             return True
         if opposite(a, b):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from diffbench.ad import kernels as plain
+from diffbench.ad.kinds import Fixed
 from diffbench.ad.rules import ENTRYWISE, RULES, Rule
 
 __all__ = ["kernels"]
@@ -36,7 +37,8 @@ def kernels(scalar: Callable[[Rule], Any], **overrides: Any) -> dict[str, Any]:
     for name in ENTRYWISE:
         rule = RULES[name]
         arity = getattr(rule.numpy, "nin", len(rule.partials))
-        table[name] = np.frompyfunc(scalar(rule), arity, 1)
+        function = np.frompyfunc(scalar(rule), arity, 1)
+        table[name] = _truths(function) if isinstance(rule.kind, Fixed) else function
     table.update(_OPERATORS)
     table["sum"] = lambda x, axes: np.sum(as_objects(x), axis=axes)
     table["prod"] = lambda x, axes: np.prod(as_objects(x), axis=axes)
@@ -48,6 +50,20 @@ def kernels(scalar: Callable[[Rule], Any], **overrides: Any) -> dict[str, Any]:
     table["logabsdet"] = lambda x, axes: table["log"](table["abs"](_det(x)))
     table["contract"] = lambda x, y, *spec: plain.contract(as_objects(x), as_objects(y), *spec)
     return {**table, **overrides}
+
+
+def _truths(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same with truth values as numpy's own: ``~`` of Python's True is -2, which is true."""
+
+    def call(*args: Any) -> Any:
+        out = function(*args)
+        if isinstance(out, bool):
+            return np.bool_(out)
+        if isinstance(out, np.ndarray) and all(isinstance(v, bool) for v in out.flat):
+            return out.astype(bool)
+        return out  # of expressions: relations that nobody has decided
+
+    return call
 
 
 def as_objects(x: Any) -> Any:

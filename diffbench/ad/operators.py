@@ -8,6 +8,7 @@ called with a traced x they return traced arrays.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,8 +151,9 @@ def hessian(f: Function) -> Function:
 
 def trace(f: Function, x: Any, *constants: Any, as_written: bool = False) -> Graph:
     """The evaluation trace (Wengert list) of f at x, on request without the rewrite rows."""
+    backend = replace(FLOATS, rewrites={}) if as_written else FLOATS
     with opened() as level:
-        return reverse.record(f, _point(x), constants, FLOATS, level, as_written)[0]
+        return reverse.record(f, _point(x), constants, backend, level)[0]
 
 
 def derivative_graph(

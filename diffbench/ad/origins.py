@@ -90,8 +90,8 @@ def _sum_of_two(args: Args, params: Args) -> Origin | None:
     if first and second and a.shape == b.shape:
         return Origin("two squares", (*first.operands, *second.operands))
     if _squares(a):
-        return _SQUARES if _squares(b) or _weight(b) else None
-    return _SQUARES if _squares(b) and _weight(a) else None
+        return _SQUARES if _squares(b) or is_number(b, 0.0) else None
+    return _SQUARES if _squares(b) and is_number(a, 0.0) else None
 
 
 def _sum_of_many(args: Args, params: Args) -> Origin | None:

@@ -70,12 +70,16 @@ def hypot(which: int) -> Callable[..., Any]:
     return lambda xp, g, y, *ab: g * _unit(xp, ab[which], y)
 
 
-def chosen(which: int, wins: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The whole direction to the operand that wins, half of it to each side of a tie."""
+def chosen(which: int, wins: str) -> Callable[..., Any]:
+    """The whole direction to the operand that wins, half of it to each side of a tie.
+
+    Compared by the names of xp, which balls decide or refuse; their own ``>`` is false in doubt.
+    """
 
     def partial(xp: Any, g: Any, y: Any, *ab: Any) -> Any:
         mine, other = ab[which], ab[1 - which]
-        return xp.where(wins(mine, other), g, xp.where(mine == other, 0.5 * g, 0.0))
+        tie = xp.where(xp.equal(mine, other), 0.5 * g, 0.0)
+        return xp.where(getattr(xp, wins)(mine, other), g, tie)
 
     return partial
 

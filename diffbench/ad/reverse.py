@@ -26,15 +26,10 @@ _INDEX = RULES["index"]
 
 
 def record(
-    f: Callable[..., Any],
-    x: Any,
-    constants: tuple[Any, ...],
-    backend: Backend,
-    level: int,
-    as_written: bool = False,
+    f: Callable[..., Any], x: Any, constants: tuple[Any, ...], backend: Backend, level: int
 ) -> tuple[Graph, Any]:
     """The evaluation trace of ``f(x)`` at a level that is open, and its value."""
-    graph = Graph(level, backend, as_written)
+    graph = Graph(level, backend)
     y = f(graph.input(x), backend.traced, *constants)
     if type(y) is Traced and y.trace is graph:
         graph.output = y.node
@@ -139,4 +134,4 @@ def pull(
     """``f(x)`` and one input adjoint a seed of ``seeds(y)``: one recording, a sweep a seed."""
     with opened() as level:
         graph, y = record(f, x, constants, backend, level)
-        return y, [sweep(graph, w) for w in (seeds(y) if seeds else [1.0])]
+        return y, [sweep(graph, backend.numbers(w)) for w in (seeds(y) if seeds else [1.0])]

@@ -100,6 +100,9 @@ class Term:
     def __gt__(self, other: Any) -> Any:
         return self.value > Term.of(other).value
 
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
     __hash__ = None  # type: ignore[assignment]  # == compares values
 
 

@@ -8,10 +8,12 @@ how far rounding in double precision may honestly carry an answer.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import gt, lt
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from diffbench import ad
 from diffbench.ad import forward, reverse
 from diffbench.ad.graph import Backend
-from diffbench.ad.kernels import Contraction
+from diffbench.ad.kernels import Contraction, decided
 from diffbench.ad.namespace import object_backend
 from diffbench.ad.operators import gradient_of, unit_seeds
 from diffbench.ad.rules import Rule
@@ -130,26 +132,44 @@ def _attains(x: Any, y: Any, axes: tuple[int, ...]) -> Any:
 
 def _winners(row: Any, extreme: Any) -> list[bool]:
     near = [i for i, v in enumerate(row) if _coerced(v).overlaps(_coerced(extreme))]
-    if len(near) > 1 and not all(row[i] == row[near[0]] for i in near):
+    if len(near) > 1 and not all(row[i] is row[near[0]] or row[i] == row[near[0]] for i in near):
         raise ad.Undecided(f"{len(near)} balls overlap at an extreme")
     return [i in near for i in range(len(row))]
+
+
+def _first(wins: Callable[[Any, Any], bool]) -> Callable[[Any, int | None], Any]:
+    """Where the first extreme stands; Undecided where balls overlap."""
+    beats = decided(wins)
+
+    def place(row: Any) -> int:
+        return functools.reduce(
+            lambda best, i: i if beats(row[i], row[best]) else best, range(len(row))
+        )
+
+    def arg(x: Any, axis: int | None) -> Any:
+        return place(x.reshape(-1)) if axis is None else np.apply_along_axis(place, axis, x)
+
+    return arg
 
 
 def ball_backend(rounding: Literal["once", "each"] = "once") -> Backend:
     """The arithmetic of balls at the precision that is set when it is made.
 
-    With ``rounding="each"`` every product and sum of a dot product rounds by itself, as it does
-    in double precision: that is what ``rad53`` must account for.
+    With ``rounding="each"`` every product and sum of a dot product rounds by itself, and f is
+    taken as it is written, as it is in double precision: that is what ``rad53`` must account for.
     """
     matrices: dict[str, Any] = {
         "attains": _attains,
+        "argmax": _first(gt),
+        "argmin": _first(lt),
         "solve": _solve,
         "det": lambda a, axes: _matrix(a).det(),
         "logabsdet": lambda a, axes: abs(_matrix(a).det()).log(),
     }
     if rounding == "once":
         matrices["contract"] = _contract
-    return object_backend("balls", _scalar, arb.pi(), **matrices)
+    made = replace(object_backend("balls", _scalar, arb.pi(), **matrices), numbers=balls)
+    return made if rounding == "once" else replace(made, rewrites={})
 
 
 @contextmanager
@@ -195,7 +215,8 @@ def enclosure(instance: Instance, operator: str, bits: int) -> Any:
         f, x, c = instance.f, balls(instance.x), tuple(map(balls, instance.constants))
         v, w = balls(instance.v), balls(instance.w)
         programs: dict[str, Callable[[], Any]] = {
-            "value": lambda: f(x, backend.traced, *c),
+            # traced as well, so that comparisons are decided by the table and not by arb's own <
+            "value": lambda: reverse.pull(f, x, c, backend, lambda y: [])[0],
             "gradient": lambda: reverse.pull(f, x, c, backend)[1][0],
             "jacobian": lambda: _jacobian(f, x, c, backend, instance.m),
             "jvp": lambda: forward.push(f, x, v[None, :], c, backend)[1][0],
