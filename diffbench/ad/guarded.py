@@ -25,7 +25,8 @@ __all__ = ["GUARDED", "finite"]
 
 def finite(kernels: dict[str, Any], out: Any) -> bool:
     """Whether a result, under all levels of tracing, has no infinite entry and no NaN."""
-    return bool(np.all(kernels["isfinite"](plain(out))))
+    found = kernels["isfinite"](plain(out))
+    return bool(found.all()) if type(found) is np.ndarray else bool(found)
 
 
 def _zeros(direction: Any) -> Any:

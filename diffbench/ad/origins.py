@@ -46,24 +46,23 @@ def is_number(a: Any, number: float) -> bool:
 
 def same(a: Any, b: Any) -> bool:
     """Whether two operands are one traced array, or the same entry of one."""
-    if type(a) is not Traced or type(b) is not Traced:
+    if type(a) is not Traced or type(b) is not Traced or a.trace is not b.trace:
         return False
     if _one(a, b):
         return True
-    first, second = form(a, "part"), form(b, "part")
-    if not (first and second and _one(first.operands[0], second.operands[0])):
+    first, second = a.origin, b.origin
+    if first is None or second is None or first.form != "part" or second.form != "part":
         return False
-    keys = [*first.params[0], *second.params[0]]
-    return all(type(k) is int for k in keys) and first.params == second.params
+    if not all(type(k) is int for k in (*first.params[0], *second.params[0])):
+        return False
+    return first.params == second.params and _one(first.operands[0], second.operands[0])
 
 
 def _one(a: Traced, b: Traced) -> bool:
-    """Of one trace, and there the same node: its number, or its very value and tangent.
+    """Of one trace the same node: its number, or its very value and tangent.
 
     x and x + 1 may share a tangent, so that the tangent alone tells nothing.
     """
-    if a.trace is not b.trace:
-        return False
     if type(a.node) is int:
         return bool(a.node == b.node)
     return a.value is b.value and a.node is b.node
@@ -78,7 +77,9 @@ def _squares(a: Any) -> bool:
 
 def _weight(a: Any) -> bool:
     """A constant that is nowhere negative."""
-    return isinstance(a, float | int | np.ndarray) and bool(np.all(a >= 0))
+    if isinstance(a, float | int):
+        return a >= 0
+    return isinstance(a, np.ndarray) and bool(np.all(a >= 0))
 
 
 def _sum_of_two(args: Args, params: Args) -> Origin | None:
@@ -128,7 +129,11 @@ def _contracted(args: Args, params: Args) -> Origin | None:
 
 
 def _kept(args: Args, params: Args) -> Origin | None:
-    """Moved, joined and summed, squares stay squares."""
+    """Moved and summed, squares stay squares."""
+    return _SQUARES if _squares(args[0]) else None
+
+
+def _joined(args: Args, params: Args) -> Origin | None:
     return _SQUARES if all(map(_squares, args)) else None
 
 
@@ -161,5 +166,5 @@ NOTES: dict[str, Note] = {
     "reshape": _kept,
     "broadcast_to": _kept,
     "permute_dims": _kept,
-    "concat": _kept,
+    "concat": _joined,
 }
