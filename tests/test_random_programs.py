@@ -48,6 +48,16 @@ def _row_of(f: F) -> F:
     return lambda x, xp: ad.jacobian(f, "forward")(x)[0]
 
 
+def _compiled(operator: str, mode: str) -> Engine:
+    """The machine code of an operator, compiled at the point itself: every branch is its own."""
+
+    def answer(f: F, x: Array, seed: Any) -> Array:
+        seeds = () if seed is None else (seed,)
+        return ad.compile(f, x, operator, mode=mode)(x, *seeds)
+
+    return Engine(f"compiled {mode}", operator, answer)
+
+
 SCALAR = (
     Engine("numpy", "value", lambda f, x, s: np.asarray(f(x, NUMPY))),
     Engine("forward", "value", lambda f, x, s: ad.jvp(f, x, np.ones_like(x))[0]),
@@ -68,13 +78,18 @@ SCALAR = (
         lambda f, x, v: ad.grad(lambda x, xp: ad.jvp(f, x, v)[1])(x),
     ),
     Engine("forward over reverse", "hessian", lambda f, x, s: ad.hessian(f)(x)),
+    *(_compiled("gradient", mode) for mode in ("forward", "reverse")),
+    _compiled("hvp", "reverse"),
 )
 VECTOR = (
     Engine("numpy", "value", lambda f, x, s: f(x, NUMPY)),
     Engine("forward", "jacobian", lambda f, x, s: ad.jacobian(f, "forward")(x)),
     Engine("reverse", "jacobian", lambda f, x, s: ad.jacobian(f, "reverse")(x)),
     Engine("forward", "jvp", lambda f, x, v: ad.jvp(f, x, v)[1]),
+    Engine("reverse", "jvp", lambda f, x, v: ad.jvp_by_adjoints(f, x, v)[1]),
     Engine("reverse", "vjp", lambda f, x, w: ad.vjp(f, x, w)[1]),
+    *(_compiled("jacobian", mode) for mode in ("forward", "reverse")),
+    _compiled("vjp", "reverse"),
 )
 
 
