@@ -18,8 +18,9 @@ class CompiledReverse:
     """Traces the adjoint program once, simplifies it, and compiles it for this processor.
 
     Formula: as reverse mode; all rows of a Jacobian are one sweep over the adjoint program, which
-    is linear in its seed. Cost: one compiled sweep for each output; nothing of Python remains in
-    a call but its arguments and its answer. Branches on values are checked at each call.
+    is linear in its seed; a jvp pushes one direction. Cost: one compiled sweep for each output;
+    nothing of Python remains in a call but its arguments and its answer. Branches on values are
+    checked at each call.
     Reference: Griewank and Walther, Evaluating Derivatives, 2nd edition, 2008, section 3.2.
     """
 

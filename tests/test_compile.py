@@ -313,6 +313,22 @@ def test_entries_taken_one_by_one_are_put_back_once() -> None:
     assert close(ad.compile(f, x)(x), ad.grad(f)(x))
 
 
+@pytest.mark.parametrize("n", [5, 8, 13, 21, 64, 77, 100])
+def test_pieces_that_overlap_are_added_once(n: int) -> None:
+    """Few pieces in large wholes are read at their seams, many or in small ones are written."""
+
+    def f(x: Any, xp: Any, most: int) -> Any:
+        y = xp.concat([x[:1], x, x[-1:]])
+        shifted = [xp.sin(x[i : n - most + i] * (i + 1.0)) for i in range(most)]
+        return sum(xp.sum(s * s) for s in shifted) + xp.sum(y[:-2] * y[1:-1] * y[2:])
+
+    x = np.linspace(-1.0, 1.0, n)
+    for most in (1, 2, 3, 4):
+        for operator, right in (("gradient", ad.grad(f)), ("hessian", ad.hessian(f))):
+            found = ad.compile(f, x, operator, (most,))(x, most)
+            assert close(found / 40, right(x, most) / 40)
+
+
 # --- proof, counts, memory -----------------------------------------------------------------------
 
 

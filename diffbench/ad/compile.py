@@ -73,13 +73,12 @@ def _hessian(f: Function, mode: str) -> Function:
     return lambda x, *c: forward.chunked(_gradient_of(f, mode), x, c)[1]
 
 
-JVPS: dict[str, Function] = {"forward": operators.jvp, "reverse": operators.jvp_by_adjoints}
 PROGRAMS: dict[str, Callable[[Function, str], Function]] = {
     # operator -> (f, mode) -> program(x, [seed,] *constants) over traced arrays
     "value": lambda f, mode: lambda x, *c: f(x, FLOATS.traced, *c),
     "gradient": lambda f, mode: operators.grad(f) if mode == "reverse" else _forward_gradient(f),
     "jacobian": _jacobian,
-    "jvp": lambda f, mode: lambda x, v, *c: JVPS[mode](f, x, v, *c)[1],
+    "jvp": lambda f, mode: lambda x, v, *c: operators.jvp(f, x, v, *c)[1],
     "vjp": lambda f, mode: lambda x, w, *c: operators.vjp(f, x, w, *c)[1],
     "hvp": _hvp,
     "hessian": _hessian,

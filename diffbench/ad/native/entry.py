@@ -34,6 +34,8 @@ DOUBLE = 12  # numpy's type number
 METH_FASTCALL = 0x0080
 MOST_OF_COUNT = 0x7FFFFFFFFFFFFFFF  # without the flag bit of vectorcall
 FOLD = f"declare double @llvm.vector.reduce.fadd.v{LANES}f64(double, <{LANES} x double>)"
+# code that is long for what it works on runs through once: improving it costs more than it saves
+LONG_TEXT, FEW_ENTRIES = 1500, 2**13
 TYPE_TABLE, NEW = 2, 93  # places in numpy's table of its C interface
 
 
@@ -92,7 +94,8 @@ def callable_of(
 ) -> Any:
     """The compiled program as a built-in function; where ``finite``, other answers go to slow."""
     text = _module(written, arguments, held, shape, slow, finite)
-    engine = loaded(text, ["call"])
+    once = written.entries < FEW_ENTRIES and text.count("\n") > LONG_TEXT
+    engine = loaded(text, ["call"], 0 if once else 2)
     definition = _Definition(b"compiled", engine.addresses["call"], METH_FASTCALL, None)
     alive = (engine.owner, definition, written.alive, written.space, *arguments, held, slow)
     make = ctypes.pythonapi.PyCFunction_NewEx

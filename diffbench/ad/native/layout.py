@@ -20,8 +20,10 @@ __all__ = ["Layout", "Memory", "laid_out"]
 ALWAYS = frozenset({*REDUCTIONS, "contract", "python"})
 COSTLY = 16.0  # additions' worth of recomputation that storing and loading again is worth
 CHEAP = 4000.0  # additions' worth, over all entries, that is recomputed rather than stored
+SHORT = 40  # operations of a value of which that is true: longer ones make long loops longer
 LARGEST_BODY = 200  # operations in one loop
 MOST_PIECES = 6  # that a loop over the whole reads piece by piece; more are written one by one
+SMALL, FEW_PIECES = 64, 2  # entries, and the pieces of so small a whole
 COSTS = {
     "divide": 4.0,
     "sqrt": 4.0,
@@ -104,6 +106,7 @@ class _Choice:
         self.stored: set[int] = set()
         self.pushed: set[int] = set()
         self.cost: dict[int, float] = {}
+        self.length: dict[int, int] = {}
         self.contexts: dict[int, dict[tuple[int, ...], float]] = {}
 
     def made(self) -> tuple[set[int], set[int]]:
@@ -139,6 +142,7 @@ class _Choice:
             own = 0.0 if free else COSTS.get(node.op, FUNCTION)
             self.cost[node.index] = min(1e9, own + sum(self.cost[a.index] for a in node.args))
             body[node.index] = {node.index}.union(*(body[a.index] for a in node.args))
+            self.length[node.index] = len(body[node.index])
             if len(body[node.index]) > LARGEST_BODY and node.op not in LEAVES:
                 self.stored.add(node.index)
             made_before = node.index in known or node.index in self.stored
@@ -158,10 +162,12 @@ class _Choice:
         uses = sum(contexts.values())
         own = COSTS.get(node.op, FUNCTION) + sum(self.cost[a.index] for a in node.args)
         again = own * (uses - 1.0)
-        return again > COSTLY and again * node.size > CHEAP
+        cheap = again * node.size <= CHEAP and self.length[node.index] <= SHORT
+        return again > COSTLY and not cheap
 
     def _many(self, node: Node) -> bool:
-        return len(node.args) > MOST_PIECES
+        """Whether it is written piece by piece: every seam writes the loops of its users again."""
+        return len(node.args) > (MOST_PIECES if node.size > SMALL else FEW_PIECES)
 
     def _spread(self, node: Node) -> None:
         """Tell the operands in which loops, and how often, they would be computed."""

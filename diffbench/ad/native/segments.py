@@ -38,6 +38,7 @@ class Written(NamedTuple):
     space: Any
     alive: list[Any]
     bytes: int
+    entries: int  # of all that is stored: what the code works on
     interrupted: bool  # it calls numpy, which may let another thread run
 
 
@@ -76,6 +77,7 @@ class _Writer:
             self.space,
             self.alive,
             self.layout.space + out,
+            sum(node.size for node in self.layout.tasks),
             any(node.op == "python" for node in self.layout.tasks),
         )
 

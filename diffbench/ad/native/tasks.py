@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from diffbench.ad.native import blas, lanes, reductions
 from diffbench.ad.native.nests import Affine, Index, Loop, Nests, Split, inside
 from diffbench.ad.native.program import REDUCTIONS, Node
-from diffbench.ad.native.views import Axis, View
+from diffbench.ad.native.views import Axis, View, strides
 from diffbench.ad.native.writer import LANES, Value
 
 __all__ = ["write"]
 
+# how a wide loop may go: over some entries twice (storing again does no harm), over each of them
+# once (what is left over is done singly), or not at all
+ANY, ONCE, SINGLE = "any", "once", "single"
 MOST_UNROLLED = 4  # entries that are written without a loop
 
 
@@ -51,7 +54,7 @@ def write(nests: Nests, node: Node) -> None:
 
 def _store(nests: Nests, node: Node) -> None:
     base = nests.base(node)
-    once = node.index in nests.layout.in_place
+    passes = ONCE if node.index in nests.layout.in_place else ANY
 
     def write_entry(at: Index, level: int) -> None:
         value = _value_of(nests, node, at)
@@ -59,10 +62,10 @@ def _store(nests: Nests, node: Node) -> None:
 
     if _flattens(nests, node):
         nests.flat = True
-        _cover(nests, (node.size,), write_entry, once)
+        _cover(nests, (node.size,), write_entry, passes)
         nests.flat = False
     else:
-        _cover(nests, node.shape, write_entry, once)
+        _cover(nests, node.shape, write_entry, passes)
 
 
 def _value_of(nests: Nests, node: Node, at: Index) -> Value:
@@ -98,39 +101,23 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _cover(
-    nests: Nests, shape: tuple[int, ...], entry: Callable[[Index, int], None], once: bool = False
+    nests: Nests, shape: tuple[int, ...], entry: Callable[[Index, int], None], passes: str = ANY
 ) -> None:
-    """``entry`` for every index of that shape, in regions whose seams it asks for.
-
-    ``once``: no entry may be done twice, so that what is left over by a wide loop is done singly.
-    """
+    """``entry`` for every index of that shape, in regions whose seams it asks for."""
     if 0 in shape:
         return
-    waiting: list[Region] = list(_even(shape)) if once else [tuple(Span(0, s) for s in shape)]
+    waiting: list[Region] = [tuple(Span(0, s) for s in shape)]
     while waiting:
         region = waiting.pop()
         levels: dict[int, int] = {}  # loop level -> axis
         depth = len(nests.loops)
         try:
-            _nest(nests, region, entry, levels)
+            _nest(nests, region, entry, levels, passes)
         except Split as wanted:
             nests.abandon(depth)
             axis = levels[wanted.level]
             parts = _parts(region[axis], wanted)
             waiting += [(*region[:axis], part, *region[axis + 1 :]) for part in reversed(parts)]
-
-
-def _even(shape: tuple[int, ...]) -> Iterator[Region]:
-    """The whole, its last long axis cut where a wide loop ends evenly."""
-    many = [i for i, s in enumerate(shape) if s > 1]
-    spans = [Span(0, s) for s in shape]
-    rest = shape[many[-1]] % LANES if many and shape[many[-1]] > LANES else 0
-    if rest:
-        full = shape[many[-1]] - rest
-        spans[many[-1]] = Span(full, rest)
-        yield tuple(spans)
-        spans[many[-1]] = Span(0, full)
-    yield tuple(spans)
 
 
 def _parts(span: Span, wanted: Split) -> list[Span]:
@@ -146,7 +133,11 @@ def _parts(span: Span, wanted: Split) -> list[Span]:
 
 
 def _nest(
-    nests: Nests, region: Region, entry: Callable[[Index, int], None], levels: dict[int, int]
+    nests: Nests,
+    region: Region,
+    entry: Callable[[Index, int], None],
+    levels: dict[int, int],
+    passes: str,
 ) -> None:
     """One region: loops over its axes, the last one wide, and in it every residue."""
     many = [i for i, span in enumerate(region) if span.groups > 1]
@@ -157,8 +148,11 @@ def _nest(
         if unrolled:
             starts[axis] = [Affine(span.start + i * span.step) for i in range(span.groups)]
             continue
-        level = nests.open(Loop(span.groups, wide=axis == many[-1] and span.groups >= LANES))
+        wide = axis == many[-1] and span.groups >= LANES and passes != SINGLE
+        level = nests.open(Loop(span.groups, wide))
         levels[level] = axis
+        if passes == ONCE and wide and span.groups % LANES:
+            raise Split(level, at=span.groups - span.groups % LANES)
         starts[axis] = [Affine(span.start, ((level, span.step),))]
     residues = [range(span.step) for span in region]
     level = len(nests.loops)
@@ -195,7 +189,20 @@ def _push_part(nests: Nests, node: Node, part: Node, place: View, apart: bool) -
             value = _added(nests, base, whole, value, level)
         nests.store(base, whole, value, node.kind, level)
 
-    _cover(nests, part.shape, write_entry)
+    passes = ANY if apart else ONCE if _contiguous(node, part, place) else SINGLE
+    _cover(nests, part.shape, write_entry, passes)
+
+
+def _contiguous(node: Node, part: Node, place: View) -> bool:
+    """Whether neighbours on the last long axis of a part are neighbours in the whole."""
+    last = max((i for i, s in enumerate(part.shape) if s > 1), default=0)
+    steps = [
+        factor * step
+        for axis, step in zip(place, strides(node.shape), strict=True)
+        for source, factor in axis.terms
+        if source == last
+    ]
+    return sum(steps) == 1
 
 
 def _added(nests: Nests, base: str, place: Affine, value: Value, level: int) -> Value:
