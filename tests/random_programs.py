@@ -199,9 +199,9 @@ DRAWERS: tuple[Callable[[Any, list[Array]], Drawn], ...] = (
 
 
 @st.composite
-def programs(draw: Any, most_steps: int = 14) -> Program:
-    """Programs of 2 to 5 inputs and 4 to ``most_steps`` steps, and the sines between them."""
-    n, seed = draw(st.integers(2, 5)), draw(st.integers(0, 2**31))
+def programs(draw: Any, most_steps: int = 14, inputs: tuple[int, int] = (2, 5)) -> Program:
+    """Programs of so many ``inputs`` and 4 to ``most_steps`` steps, and the sines between them."""
+    n, seed = draw(st.integers(*inputs)), draw(st.integers(0, 2**31))
     pool = [Program(n, seed, True, ()).x]
     steps: list[Step] = []
     for _ in range(draw(st.integers(4, most_steps))):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import oracle
 import pytest
+import random_programs
 from hypothesis import HealthCheck, given, settings
 from random_programs import Program, numbers, programs
 
@@ -178,3 +179,32 @@ def test_a_wrong_engine_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(here, "SCALAR", (wrong,))
     with pytest.raises(AssertionError, match="wrong"):
         here.run(50, most_steps=6)
+
+
+# --- wide arrays: loops of many lanes, their ends and their seams -----------------------------
+
+
+def wide(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled against eager on ``count`` programs over arrays of up to 160 entries."""
+    monkeypatch.setattr(random_programs, "MOST_ENTRIES", 160)
+
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
+    @given(programs(inputs=(7, 40)))
+    def one(program: Program) -> None:
+        for mode in ("forward", "reverse"):
+            operator = "gradient" if program.scalar else "jacobian"
+            expected = ad.jacobian(program, mode)(program.x)
+            found = ad.compile(program, program.x, operator, mode=mode)(program.x)
+            limit = 1e-11 * max(1.0, float(np.max(np.abs(expected), initial=0.0)))
+            assert np.all(np.abs(found - expected) <= limit), mode
+
+    one()
+
+
+def test_compiled_is_eager_on_wide_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide(40, monkeypatch)
+
+
+@pytest.mark.nightly
+def test_compiled_is_eager_on_1000_wide_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide(1000, monkeypatch)
