@@ -23,7 +23,7 @@ CHEAP = 4000.0  # additions' worth, over all entries, that is recomputed rather 
 SHORT = 40  # operations of a value of which that is true: longer ones make long loops longer
 LARGEST_BODY = 200  # operations in one loop
 MOST_PIECES = 6  # that a loop over the whole reads piece by piece; more are written one by one
-SMALL, FEW_PIECES = 64, 2  # entries, and the pieces of so small a whole
+SMALL, FEW_PIECES = 16, 2  # entries, and the pieces of so small a whole
 COSTS = {
     "divide": 4.0,
     "sqrt": 4.0,
