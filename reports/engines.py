@@ -54,7 +54,7 @@ def render(run: Run) -> list[Any]:
     alike = _alike(made, records)
     return [
         Text(paragraphs=(INTRODUCTION,)),
-        Text("In words", items=tuple(map(_sentence, alike))),
+        Text("In words", items=tuple(map(_sentence, _broad(alike)))),
         _pairs(made),
         *_curves(alike, records),
         _families(made),
@@ -76,6 +76,12 @@ def _alike(made: list[Comparison], records: pd.DataFrame) -> list[Comparison]:
 
 
 # --- words ------------------------------------------------------------------------------------
+
+
+def _broad(pairs: list[Comparison]) -> list[Comparison]:
+    """Those that compare over many families: of the others the table tells enough."""
+    most = max((len(pair.families) for pair in pairs), default=0)
+    return [pair for pair in pairs if 2 * len(pair.families) >= most]
 
 
 def _sentence(pair: Comparison) -> str:
