@@ -35,7 +35,7 @@ METH_FASTCALL = 0x0080
 MOST_OF_COUNT = 0x7FFFFFFFFFFFFFFF  # without the flag bit of vectorcall
 FOLD = f"declare double @llvm.vector.reduce.fadd.v{LANES}f64(double, <{LANES} x double>)"
 # code that is long for what it works on runs through once: improving it costs more than it saves
-LONG_TEXT, FEW_ENTRIES = 1500, 2**13
+LONG_TEXT, FEW_ENTRIES = 4000, 2**13
 TYPE_TABLE, NEW = 2, 93  # places in numpy's table of its C interface
 
 
