@@ -203,6 +203,35 @@ def test_arguments_of_a_partial_are_captured_too() -> None:
     assert close(gradient(X), weights**3)
 
 
+def test_defaults_and_methods_are_captured_too() -> None:
+    weights = np.array([1.0, 2.0, 3.0, 4.0])
+
+    def f(x: Any, xp: Any, a: Any = weights, *, b: Any = weights) -> Any:
+        return xp.sum(a * b * x)
+
+    class Model:
+        def value(self, x: Any, xp: Any) -> Any:
+            return xp.sum(x * FACTOR)
+
+    gradient = ad.compile(f, X)
+    weights += 1.0
+    assert close(gradient(X), weights * weights)
+    assert gradient.traces == 1
+    assert close(ad.compile(Model().value, X)(X), np.full(4, FACTOR))
+
+
+def test_arrays_of_any_layout_are_brought_into_order() -> None:
+    gradient = ad.compile(lambda x, xp: xp.sum(x * x), X)
+    raw = np.zeros(33, dtype=np.uint8)
+    unaligned = raw[1:].view(np.float64)
+    unaligned[:] = X
+    noted = X.astype(np.dtype(np.float64, metadata={"unit": "m"}))
+    swapped = X.astype(X.dtype.newbyteorder())
+    for x in (unaligned, noted, swapped, X.view(np.matrix).A1, np.asfortranarray(X), X[::1]):
+        assert close(gradient(x), 2.0 * X)
+    assert gradient.traces == 1
+
+
 def test_threads_may_share_it() -> None:
     gradient = ad.compile(lambda x, xp: xp.sum(xp.exp(x) * x) if x[0] > 0 else xp.sum(x), X)
     wrong: list[int] = []

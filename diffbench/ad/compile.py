@@ -29,6 +29,7 @@ __all__ = ["PROGRAMS", "Compiled", "compile", "source"]
 
 Function = Callable[..., Any]
 MOST_KEPT = 64  # programs of one function: its shapes and paths
+DOUBLE = np.dtype(np.float64)
 UNFIT = object()  # what a program answers that is only being tried
 
 
@@ -268,7 +269,12 @@ def _doubles(a: Any, name: str) -> Any:
         raise ADError(f"{name} must be an array of numbers: {error}") from None
     if a.dtype.kind not in "fiu":
         raise ADError(f"{name} must be an array of real numbers, got dtype {a.dtype}")
-    return np.array(a, dtype=np.float64, order="C", copy=None, subok=False)
+    known = type(a) is np.ndarray and a.dtype is DOUBLE
+    if known and a.flags.aligned and a.flags.c_contiguous:
+        return a
+    out = np.empty(a.shape, DOUBLE)  # np.array would keep a dtype that carries metadata
+    out[...] = a
+    return out
 
 
 def _constant(a: Any, place: int) -> Any:

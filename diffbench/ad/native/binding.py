@@ -24,7 +24,7 @@ Function = Callable[..., Any]
 
 
 class Place(NamedTuple):
-    """Where a function finds a captured array: a cell, a global, or an argument of a partial."""
+    """Where a function finds an array: a cell, a global, a default, an argument of a partial."""
 
     kind: str
     key: Any
@@ -70,12 +70,18 @@ def _bindings(f: Function) -> Iterator[tuple[Place, Any, str | None, Any]]:
         for key, value in f.keywords.items():
             yield Place("keyword", key), None, None, value
         yield from _bindings(f.func)
+    elif isinstance(f, types.MethodType):
+        yield from _bindings(f.__func__)
     elif isinstance(f, types.FunctionType):
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             try:
                 yield Place("cell", name), cell, None, cell.cell_contents
             except ValueError:
                 raise ADError(f"{f.__name__}: the variable {name!r} has no value yet") from None
+        for i, value in enumerate(f.__defaults__ or ()):
+            yield Place("default", i), None, None, value
+        for name, value in (f.__kwdefaults__ or {}).items():
+            yield Place("default", name), None, None, value
         for name in sorted(set(f.__code__.co_names) & set(f.__globals__)):
             yield Place("global", name), f.__globals__, name, f.__globals__[name]
 
@@ -85,6 +91,8 @@ def _with(f: Any, values: dict[Place, Any]) -> Function:
         args = [values.get(Place("argument", i), a) for i, a in enumerate(f.args)]
         named = {key: values.get(Place("keyword", key), a) for key, a in f.keywords.items()}
         return functools.partial(_with(f.func, values), *args, **named)
+    if isinstance(f, types.MethodType):
+        return types.MethodType(_with(f.__func__, values), f.__self__)
     if not isinstance(f, types.FunctionType):
         return f  # type: ignore[no-any-return]
     cells = tuple(
@@ -93,6 +101,8 @@ def _with(f: Any, values: dict[Place, Any]) -> Function:
     )
     changed = {place.key: v for place, v in values.items() if place.kind == "global"}
     scope = {**f.__globals__, **changed} if changed else f.__globals__
-    made = types.FunctionType(f.__code__, scope, f.__name__, f.__defaults__, cells)
-    made.__kwdefaults__ = f.__kwdefaults__
+    defaults = tuple(values.get(Place("default", i), d) for i, d in enumerate(f.__defaults__ or ()))
+    made = types.FunctionType(f.__code__, scope, f.__name__, defaults, cells)
+    named = f.__kwdefaults__ or {}
+    made.__kwdefaults__ = {key: values.get(Place("default", key), d) for key, d in named.items()}
     return made
