@@ -358,6 +358,16 @@ def test_pieces_that_overlap_are_added_once(n: int) -> None:
             assert close(found / 40, right(x, most) / 40)
 
 
+def test_empty_parts_are_no_parts() -> None:
+    def f(x: Any, xp: Any) -> Any:
+        joined = xp.concat([x[:0] * 2.0, x])
+        return xp.sum(x[4:]) + xp.prod(xp.exp(x[:0])) * xp.sum(joined * joined)
+
+    assert close(ad.compile(f, X)(X), 2.0 * X)
+    with pytest.raises(ad.ADError, match="nothing to compile"):
+        ad.compile(lambda x, xp: xp.sum(x), np.zeros(0))
+
+
 # --- proof, counts, memory -----------------------------------------------------------------------
 
 

@@ -68,6 +68,8 @@ def simplified(
         graph, y = _traced(derive, held, args, FLOATS)
     finally:
         TRACED_AS.reset(said)
+    if 0 in shape_of(y):
+        raise ADError(f"the answer has shape {shape_of(y)}: there is nothing to compile")
     inputs = sum(map(is_read, args)) + len(held.arrays)
     program, builder = lowered(graph, inputs, y)
     return program, builder, held, shape_of(y)

@@ -26,6 +26,8 @@ Lowering = Callable[[Builder, tuple[Node, ...], Any, Shape], Node | None]
 def _reduce(b: Builder, op: str, a: Node, axes: tuple[int, ...], shape: Shape) -> Node:
     """A reduction; over axes of length 1 there is nothing to do."""
     kind = "b" if op in ("all", "any") else "f"
+    if a.size == 0 and op in EMPTY:
+        return b.number(EMPTY[op], shape)
     if all(a.shape[i] == 1 for i in axes):
         return b.reshape(a, shape)
     kept = tuple(i for i in range(len(a.shape)) if i not in axes)
@@ -198,6 +200,7 @@ def _spread(b: Builder, x: Node, mine: str, letters: str, whole: Shape) -> Node:
     return b.view(x, how, whole)
 
 
+EMPTY = {"sum": 0.0, "prod": 1.0, "all": 1.0, "any": 0.0}  # over no entries
 LOWERINGS: dict[str, Lowering] = {
     **{name: _reducing(name) for name in REDUCTIONS},
     "norm": _norm,
@@ -251,6 +254,8 @@ def lowered(graph: Graph, inputs: int, output: Any) -> tuple[Program, Builder]:
 def _made(
     b: Builder, op: str, args: tuple[Node, ...], params: Any, shape: Shape, kind: str
 ) -> Node:
+    if 0 in shape:
+        return b.number(0.0, shape)  # it has no entry that could be another number
     if op in ENTRYWISE and lanes.compilable(op):
         return b.entrywise(op, args, shape, kind)
     lowering = LOWERINGS.get(op)

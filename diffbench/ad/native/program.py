@@ -198,10 +198,14 @@ class Builder:
         """Parts added into zeros; a view tells where an index of the part stands in the whole."""
         merged: dict[tuple[View, Shape], Node] = {}
         for part, place in terms:
+            if part.size == 0:
+                continue
             key = (place, part.shape)
             merged[key] = self.add(merged[key], part) if key in merged else part
         places = tuple(place for place, _ in merged)
         parts = tuple(merged.values())
+        if not parts:
+            return self.number(0.0, shape)
         if len(parts) == 1 and parts[0].size == math.prod(shape) and _plain(places[0]):
             return self.reshape(parts[0], shape)
         return self.node("place", parts, places, shape, kind)

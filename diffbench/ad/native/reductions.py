@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from diffbench.ad.errors import ADError
 from diffbench.ad.native import lanes
 from diffbench.ad.native.nests import Affine, Carried, Loop, Nests
 from diffbench.ad.native.program import Node
@@ -45,7 +46,7 @@ def write(nests: Nests, node: Node) -> None:
     elif wide is not None:
         ours = [*(i for i in ours if i != wide), wide]
     if operand.size == 0:
-        raise ValueError("an empty reduction")
+        raise ADError(f"{node.op} of an array of shape {shape}: it has no entries")
     at: list[Affine] = [Affine(0)] * len(shape)
     for axis in ours:
         at[axis] = Affine(0, ((nests.open(Loop(shape[axis], wide=axis == wide)), 1),))
