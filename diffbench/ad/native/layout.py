@@ -163,7 +163,8 @@ class _Choice:
         own = COSTS.get(node.op, FUNCTION) + sum(self.cost[a.index] for a in node.args)
         again = own * (uses - 1.0)
         cheap = again * node.size <= CHEAP and self.length[node.index] <= SHORT
-        return again > COSTLY and not cheap
+        pieces = any(c[0] in self.pushed for c in contexts)  # each writes all of its code again
+        return again > (COSTLY / 4 if pieces else COSTLY) and (pieces or not cheap)
 
     def _many(self, node: Node) -> bool:
         """Whether it is written piece by piece: every seam writes the loops of its users again."""
