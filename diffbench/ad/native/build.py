@@ -12,7 +12,7 @@ from diffbench.ad.graph import Backend, Graph, Traced, opened, shape_of
 from diffbench.ad.guarded import TRACED_AS
 from diffbench.ad.namespace import FLOATS
 from diffbench.ad.native.binding import Captured
-from diffbench.ad.native.entry import Argument, callable_of
+from diffbench.ad.native.entry import Argument, Contract, callable_of
 from diffbench.ad.native.lowering import lowered
 from diffbench.ad.native.program import Builder, Program
 from diffbench.ad.native.segments import written
@@ -51,7 +51,7 @@ def bound(
     program, builder, held, shape = simplified(derive, f, args, lift, sweeps)
     text = written(program, builder.arrays)
     arguments = [_argument(a) for a in args]
-    call = callable_of(text, arguments, held, shape, slow, sweeps == "plain")
+    call = callable_of(Contract(text, arguments, held, shape, slow, finite=sweeps == "plain"))
     objects = tuple(a.bound if a.kind in ("object", "content") else None for a in arguments)
     return Bound(call, objects, program, text.bytes)
 

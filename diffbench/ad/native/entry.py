@@ -25,7 +25,7 @@ from diffbench.ad.native.writer import LANES, at_address
 if TYPE_CHECKING:
     from diffbench.ad.native.binding import Captured
 
-__all__ = ["Argument", "Content", "Watch", "callable_of"]
+__all__ = ["Argument", "Content", "Contract", "Watch", "callable_of"]
 
 TYPE, NUMBER, CONTENT = 8, 16, 16  # offsets: ob_type; ob_fval and obval; ob_ref of a cell
 DATA, NDIM, DIMS, DESCR, FLAGS = 16, 24, 32, 56, 64  # of an array
@@ -62,6 +62,17 @@ class Content(NamedTuple):
     copy: Any
 
 
+class Contract(NamedTuple):
+    """A program with all that its callable checks, and what it answers."""
+
+    written: Written
+    arguments: Sequence[Argument]
+    held: Captured
+    shape: tuple[int, ...]  # of the answer
+    slow: Callable[..., Any]  # called where a check fails
+    finite: bool  # whether an answer that is not finite goes to slow
+
+
 class _Definition(ctypes.Structure):
     """PyMethodDef."""
 
@@ -84,20 +95,15 @@ def _numpy_table() -> Any:
     return ctypes.cast(place, ctypes.POINTER(ctypes.c_void_p))
 
 
-def callable_of(
-    written: Written,
-    arguments: Sequence[Argument],
-    held: Captured,
-    shape: tuple[int, ...],
-    slow: Callable[..., Any],
-    finite: bool,
-) -> Any:
-    """The compiled program as a built-in function; where ``finite``, other answers go to slow."""
-    text = _module(written, arguments, held, shape, slow, finite)
+def callable_of(contract: Contract) -> Any:
+    """The compiled program as a built-in function of Python."""
+    written = contract.written
+    text = _module(contract)
     once = written.entries < FEW_ENTRIES and text.count("\n") > LONG_TEXT
     engine = loaded(text, ["call"], 0 if once else 2)
     definition = _Definition(b"compiled", engine.addresses["call"], METH_FASTCALL, None)
-    alive = (engine.owner, definition, written.alive, written.space, *arguments, held, slow)
+    read = (contract.arguments, contract.held, contract.slow)
+    alive = (engine.owner, definition, written.alive, written.space, *read)  # but not the text
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
@@ -129,14 +135,8 @@ class _Lines:
         self.lines += [f"  br i1 {same}, label %l{self.count}, label %slow", f"l{self.count}:"]
 
 
-def _module(
-    written: Written,
-    arguments: Sequence[Argument],
-    held: Captured,
-    shape: tuple[int, ...],
-    slow: Callable[..., Any],
-    finite: bool,
-) -> str:
+def _module(contract: Contract) -> str:
+    written, arguments, held, shape, slow, finite = contract
     lines = _Lines()
     count = lines.let(f"and i64 %n, {MOST_OF_COUNT}")
     lines.need(count, len(arguments), "i64")
