@@ -19,7 +19,8 @@ import pytest
 from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
 
 import diffbench
-from diffbench.cli import _left, main
+from diffbench.cli import main
+from diffbench.cli.run import _left
 from diffbench.progress import Plain, left
 from diffbench.records.store import FILE, Store
 from diffbench.registry import Registry

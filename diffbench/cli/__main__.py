@@ -1,0 +1,5 @@
+"""``python -m diffbench.cli``."""
+
+from diffbench.cli import main
+
+main()

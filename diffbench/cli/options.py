@@ -1,0 +1,64 @@
+"""What the commands share: types of arguments, exit codes, the option of plugins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from diffbench.errors import DiffbenchError
+
+__all__ = ["INTERRUPTED", "PROFILES", "TABLES", "USAGE", "Duration", "Folder", "existing"]
+
+USAGE, INTERRUPTED = 2, 130
+PROFILES = ("quick", "standard", "full")
+TABLES = ("text", "markdown", "csv")
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    help="A Python file with methods, families, pages or studies; may be repeated.",
+)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """Seconds, or a number with s, m or h: ``90``, ``5m``."""
+
+    name = "time"
+    units: Mapping[str, float] = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The seconds; click's own error with what is accepted."""
+        text = str(value).strip().lower()
+        unit = self.units.get(text[-1:], 0.0)
+        try:
+            seconds = float(text[:-1] if unit else text) * (unit or 1.0)
+        except ValueError:
+            seconds = -1.0
+        if not 0.0 < seconds < float("inf"):
+            self.fail(f"{value!r} is no time; write 90, 90s, 5m or 1h", param, ctx)
+        return seconds
+
+
+class Folder(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A path; an empty one, as an unset variable of the shell gives it, is a mistake."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """The path; click's own error with what is accepted."""
+        if not str(value).strip():
+            self.fail("the name is empty; write a path, as runs/mine", param, ctx)
+        return Path(value)
+
+
+def existing(plugins: tuple[str, ...]) -> tuple[str, ...]:
+    """The plugin files; raises DiffbenchError where one is not there."""
+    for path in plugins:
+        if not os.path.isfile(path):
+            raise DiffbenchError(f"no plugin file {path}; give the path of a Python file")
+    return plugins
