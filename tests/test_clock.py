@@ -31,12 +31,23 @@ def test_a_sample_is_exactly_its_loops() -> None:
     assert count.calls == [(1, "a")] * 5
 
 
-def test_a_warm_sample_has_one_call_more_unless_it_is_one_call() -> None:
-    count = Counter()
-    clock.warm_sample(count, (), 3)
-    assert len(count.calls) == 4
-    clock.warm_sample(count, (), 1)
-    assert len(count.calls) == 5
+@pytest.mark.parametrize(
+    ("loops", "took", "calls", "seconds"),
+    [(3, 0.01, 4, 0.03), (1, 0.01, 2, 0.01), (1, 0.06, 1, 0.06), (3, 0.06, 4, 0.18)],
+)
+def test_a_warm_sample_has_one_call_more_unless_it_is_one_long_call(
+    monkeypatch: pytest.MonkeyPatch, loops: int, took: float, calls: int, seconds: float
+) -> None:
+    now, made = 0.0, 0
+
+    def call() -> None:
+        nonlocal now, made
+        now += took
+        made += 1
+
+    monkeypatch.setattr(clock, "perf_counter", lambda: now)
+    assert clock.warm_sample(call, (), loops) == pytest.approx(seconds)
+    assert made == calls
 
 
 def test_loops_are_doubled_until_the_target(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from small_runs import FAKES
 
 from diffbench.running import platform
 from diffbench.running.process import Worker
+from diffbench.running.supervisor import Supervisor
 
 MEMORY = 2**31
 CUBES = {"family": "cubes", "params": {"n": 2}, "name": "cubes[n=2]", "seed": 0}
@@ -36,9 +37,11 @@ def reply(worker: Worker, seconds: float = 60.0) -> dict[str, Any]:
 def worker(tmp_path: Path) -> Iterator[Worker]:
     cpus = platform.processors()[1]
     config = {"plugins": [FAKES], "memory": MEMORY, "cpus": cpus}
-    made = Worker(config, tmp_path / "worker.log")
+    supervisor = Supervisor()
+    made = Worker(config, tmp_path / "worker.log", supervisor)
     yield made
     made.kill()
+    supervisor.close()
 
 
 def ask(worker: Worker, do: str, **message: Any) -> Any:
@@ -149,7 +152,8 @@ def test_killing_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.Monkey
     file = tmp_path / "child"
     monkeypatch.setenv("DIFFBENCH_TEST_CHILD", str(file))
     config = {"plugins": [FAKES], "memory": MEMORY, "cpus": []}
-    worker = Worker(config, tmp_path / "worker.log")
+    supervisor = Supervisor()
+    worker = Worker(config, tmp_path / "worker.log", supervisor)
     names = {"instance": CUBES, "operator": "gradient", "method": "forks"}
     worker.send({"do": "prepare", **names, "answer": "", "target": 1e-4})
     until = time.monotonic() + 30
@@ -158,6 +162,7 @@ def test_killing_ends_the_whole_group(tmp_path: Path, monkeypatch: pytest.Monkey
     child = psutil.Process(int(file.read_text()))
     assert worker.kill() == -9
     assert worker.kill() == -9
+    supervisor.close()
     gone, alive = psutil.wait_procs([child], timeout=10)
     assert (len(gone), alive) == (1, []) or child.status() == psutil.STATUS_ZOMBIE
 
@@ -170,12 +175,12 @@ def test_it_ends_when_the_channel_is_closed(worker: Worker) -> None:
 
 @pytest.mark.skipif(not platform.LINUX, reason="only Linux kills orphans")
 def test_it_does_not_serve_a_parent_that_is_not_its_own(tmp_path: Path) -> None:
-    worker = Worker.__new__(Worker)
+    worker, supervisor = Worker.__new__(Worker), Supervisor()
     config = {"plugins": [], "memory": MEMORY, "cpus": []}
     pretended = os.getpid
     try:
         os.getpid = lambda: 1  # type: ignore[assignment]  # as if another process had started it
-        worker.__init__(config, tmp_path / "worker.log")  # type: ignore[misc]  # as above
+        worker.__init__(config, tmp_path / "worker.log", supervisor)  # type: ignore[misc]  # as above
     finally:
         os.getpid = pretended
     assert worker._process.wait(10) == 0

@@ -91,7 +91,7 @@ class Executor:
                     self._studies(studies)  # after the first block: cells show soonest
                 self.fleet.kill_all()
         finally:
-            self.fleet.kill_all()
+            self.fleet.close()
 
     def over(self) -> bool:
         """Whether the time is up."""

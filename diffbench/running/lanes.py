@@ -18,6 +18,7 @@ from typing import Any, final
 
 from diffbench.running.platform import move
 from diffbench.running.process import Worker
+from diffbench.running.supervisor import Supervisor
 
 __all__ = ["Fleet", "Job", "Lanes"]
 
@@ -48,6 +49,7 @@ class Fleet:
         self._scratch = scratch
         self._alive: dict[str, Worker] = {}
         self._started = 0
+        self._supervisor = Supervisor()
         self.hellos: dict[str, dict[str, Any]] = {}
 
     def get(self, name: str) -> tuple[Worker, bool]:
@@ -55,7 +57,8 @@ class Fleet:
         if name in self._alive:
             return self._alive[name], False
         self._started += 1
-        worker = Worker(self._config, self._scratch / f"worker-{self._started}.log")
+        log = self._scratch / f"worker-{self._started}.log"
+        worker = Worker(self._config, log, self._supervisor)
         self._alive[name] = worker
         return worker, True
 
@@ -85,6 +88,11 @@ class Fleet:
         while self._alive:
             _, worker = self._alive.popitem()
             worker.kill()
+
+    def close(self) -> None:
+        """The same, and no other is started."""
+        self.kill_all()
+        self._supervisor.close()
 
 
 @final

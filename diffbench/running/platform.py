@@ -186,8 +186,8 @@ def ended(process: subprocess.Popen[bytes], within: float) -> bool:
     return True
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> int:
-    """Kill a process with all that it started, and wait for it; its return code.
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all that it started; until it is waited for, its id stays its own.
 
     The group is killed even where its leader has ended: what that started may still live.
     """
@@ -195,4 +195,3 @@ def kill_group(process: subprocess.Popen[bytes]) -> int:
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(OSError):
         process.kill()
-    return process.wait()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from diffbench.running.platform import ended, kill_group, worker_environment
+from diffbench.running.supervisor import Supervisor
 
 __all__ = ["MEMORY_WORDS", "Death", "Worker"]
 
@@ -42,10 +43,15 @@ class Death:
 
 @final
 class Worker:
-    """One process with its configuration; lines that it sends come out of ``lines``."""
+    """One process with its configuration; lines that it sends come out of ``lines``.
 
-    def __init__(self, config: dict[str, Any], log: Path) -> None:
+    It dies with the thread that starts it: that must live as long as the run. What it starts
+    itself dies by the ``supervisor``.
+    """
+
+    def __init__(self, config: dict[str, Any], log: Path, supervisor: Supervisor) -> None:
         self.log = log
+        self._supervisor = supervisor
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "diffbench.running.worker"],
@@ -55,6 +61,7 @@ class Worker:
                 env=worker_environment(),
                 start_new_session=True,
             )
+        supervisor.watch(self.pid)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
@@ -93,7 +100,9 @@ class Worker:
         """End the whole group now; the return code. A second time changes nothing."""
         code = self._process.returncode
         if code is None:  # else its id may belong to another process by now
-            code = kill_group(self._process)
+            kill_group(self._process)
+            self._supervisor.forget(self.pid)
+            code = self._process.wait()
         for channel in (self._in, self._out):
             with contextlib.suppress(OSError):  # what a dead worker never read is lost
                 channel.close()
