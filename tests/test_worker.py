@@ -185,3 +185,4 @@ def test_it_does_not_serve_a_parent_that_is_not_its_own(tmp_path: Path) -> None:
         os.getpid = pretended
     assert worker._process.wait(10) == 0
     worker.kill()
+    supervisor.close()
