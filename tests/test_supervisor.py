@@ -110,7 +110,7 @@ def test_what_a_method_started_dies_with_a_run_that_is_killed(tmp_path: Path) ->
         "out": str(tmp_path / "run"),
         "plugins": [FAKES],
     }
-    script = f"import diffbench; diffbench.run(**{asked!r}, **{more!r})"
+    script = f"import diffbench; diffbench.run(**{asked!r})"
     environment = {**os.environ, "DIFFBENCH_TEST_CHILD": str(child)}
     run = subprocess.Popen([sys.executable, "-c", script], env=environment)
     until(lambda: child.exists() and child.read_text() != "", 60)
