@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffbench import ad
-    from diffbench.api import Interrupted, compare, load, run
+    from diffbench.api import Interrupted, compare, load, plan, run
     from diffbench.errors import DiffbenchError
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
@@ -28,6 +28,7 @@ __all__ = [
     "ad",
     "compare",
     "load",
+    "plan",
     "run",
 ]
 
@@ -44,6 +45,7 @@ HOMES = {
     "StudyRow": "study",
     "compare": "api",
     "load": "api",
+    "plan": "api",
     "run": "api",
 }
 

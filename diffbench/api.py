@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from diffbench.records.store import Store
     from diffbench.registry import Registry
     from diffbench.running.executor import Progress
+    from diffbench.running.forecast import Forecast
+    from diffbench.running.ledger import Ledger
 
-__all__ = ["Interrupted", "compare", "load", "report", "requested", "run"]
+__all__ = ["Interrupted", "compare", "load", "plan", "report", "requested", "run"]
 
 REPORT = "report.html"
-REPORT_S = 8.0  # of a budget, kept for exports and the report
+# What is kept of a budget for the last intervals, the exports and the report: seconds.
+FINISH_S, FINISH_CELL_S = 4.0, 1e-3
 
 
 @final
@@ -55,32 +58,63 @@ def run(
     ``problems`` and ``methods`` are selections (``"rosenbrock[n=8],mlp"``), ``operators`` a list
     of names, or empty for those that the profile (quick, standard, full) plans. ``out`` is the
     folder of the run, by default a new one under ``runs/``; with ``resume`` it is one that exists
-    and was begun with the same selections. ``budget`` is in seconds: after it nothing new begins,
-    and what is left can be resumed. ``generations`` defaults to the profile's. ``progress`` is
-    called often, between measurements.
+    and was begun with the same selections. ``budget`` is in seconds, for everything: what it cuts
+    off can be resumed; what it leaves goes into further generations of the cells whose intervals
+    are still wide, unless ``generations`` says how many. That defaults to the profile's.
+    ``progress`` is called often, between measurements.
 
     Raises DiffbenchError for every mistake in the arguments, before anything is measured, and
     Interrupted after Ctrl-C.
     """
     began = time.monotonic()
-    effort = profile_of(profile)
     request = Request(
         problems=problems,
         methods=methods,
         operators=operators,
         profile=profile,
         seed=seed,
-        generations=effort.generations if generations is None else generations,
+        generations=generations,
         plugins=_plugin_files(plugins),
     ).checked()
     folder = new_folder() if out is None else Path(out)
-    stop_at = float("inf") if budget is None else began + max(0.0, budget - REPORT_S)
+    ends_at = None if budget is None else began + budget
     with opened(folder, request, resume) as plan:
         chosen = _Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
-        _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None)).make()
+        _Making(folder, request, plan, chosen, began, ends_at, progress or (lambda p: None)).make()
     return load(folder)
+
+
+def plan(
+    problems: str = "all",
+    methods: str = "all",
+    operators: str = "",
+    profile: str = "standard",
+    *,
+    seed: int = 0,
+    generations: int | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> Forecast:
+    """What ``run`` would make for the same arguments, in order, and about how long it would take.
+
+    Nothing is measured and no folder made; raises what ``run`` raises for mistakes.
+    """
+    from diffbench.running.forecast import forecast
+
+    request = Request(
+        problems=problems,
+        methods=methods,
+        operators=operators,
+        profile=profile,
+        seed=seed,
+        generations=generations,
+        plugins=_plugin_files(plugins),
+    ).checked()
+    chosen = _Chosen.of(request)
+    return forecast(
+        request, chosen.registry, chosen.points, list(chosen.methods.values()), chosen.operators
+    )
 
 
 def report(folder: str | Path, path: str | Path | None = None) -> Path:
@@ -180,7 +214,8 @@ class _Making:
     request: Request
     plan: dict[str, Any]
     chosen: _Chosen
-    stop_at: float
+    began: float
+    ends_at: float | None
     progress: Callable[[Progress], None]
 
     def make(self) -> None:
@@ -213,14 +248,25 @@ class _Making:
         effort = profile_of(self.request.profile)
         config = {"plugins": self.request.plugins, "memory": effort.memory}
         with scratch(self.folder) as room:
-            executor = Executor(ledger, effort, room, config, self.progress, self.stop_at)
+            executor = Executor(ledger, effort, room, config, self.progress, self._over(ledger))
+            executor.fills = self.ends_at is not None and self.request.generations is None
             interrupted = executor.measure(
                 self.chosen.points, self.chosen.operators, self.chosen.registry.studies
             )
         ledger.refresh()
         write_facts(self.folder / PLAN, {**self.plan, "cells": executor.total})
-        write_facts(self.folder / ENVIRONMENT, {**facts, "workers": executor.fleet.hellos})
+        spent = executor.fleet.spending.facts(time.monotonic() - self.began)
+        write_facts(
+            self.folder / ENVIRONMENT, {**facts, "workers": executor.fleet.hellos, "spent": spent}
+        )
         return interrupted
+
+    def _over(self, ledger: Ledger) -> Callable[[], bool]:
+        """Whether only what is needed to finish is left of the budget."""
+        if self.ends_at is None:
+            return lambda: False
+        ends_at = self.ends_at - FINISH_S
+        return lambda: time.monotonic() > ends_at - FINISH_CELL_S * len(ledger.records)
 
 
 def _check_machine(store: Store, machine: str, folder: Path) -> None:

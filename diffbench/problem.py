@@ -117,6 +117,8 @@ class Family:
     ``sizes`` maps a profile (quick, standard, full) to the body of a selection
     (``"n=2:512:x4"``). ``zero`` names the operators whose answer is identically zero, ``sparse``
     those with only a few nonzeros a row: sparse methods are asked for them at any size.
+    ``expected`` maps operators to the sentence why even an exact method's answer is wrong there:
+    where a family names none, such an answer is a mistake of ours, and the run ends with 1.
     ``why_not`` maps parameters to the sentence why a size cannot be built, or None.
     """
 
@@ -130,6 +132,7 @@ class Family:
     build: Callable[[Mapping[str, Any], np.random.Generator], Parts]
     zero: frozenset[str] = frozenset()
     sparse: frozenset[str] = frozenset()
+    expected: Mapping[str, str] = field(default_factory=dict)
 
     def parameter_values(self, given: Mapping[str, Value]) -> dict[str, Value]:
         """All parameters, given or default, each checked; BadSize names what is accepted."""
@@ -175,6 +178,7 @@ class Family:
             answers=parts.answers,
             zero=self.zero,
             sparse=self.sparse,
+            expected=self.expected,
             start=parts.start,
             step=parts.step,
             finish=parts.finish,
@@ -221,6 +225,7 @@ class Instance:
     answers: Mapping[str, Function]
     zero: frozenset[str]
     sparse: frozenset[str] = frozenset()
+    expected: Mapping[str, str] = field(default_factory=dict)
     start: Function | None = None
     step: Function | None = None
     finish: Function | None = None

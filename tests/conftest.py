@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from diffbench.cli import main
 from diffbench.registry import Registry, discover
 
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
@@ -35,3 +37,21 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no chromium here (make test installs it where it can)")
     return path
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # a function
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["diffbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Outcome(end.value.code, said.out, said.err)
+
+    return call

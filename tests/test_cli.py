@@ -19,7 +19,6 @@ import pytest
 from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
 
 import diffbench
-from diffbench.cli import main
 from diffbench.cli.run import _left
 from diffbench.progress import Plain, left
 from diffbench.records.store import FILE, Store
@@ -30,24 +29,6 @@ MAIN = [sys.executable, "-c", "from diffbench.cli import main; main()"]
 NOTHING = str(Path(__file__).with_name("small_runs.py"))
 SMALL = ["--problems", "lecture[n=2]", "--methods", "manual,zero", "--operators", "gradient"]
 INTERRUPTED = ["--problems", "lecture,rosenbrock,speelpenning", "--methods", "manual,zero,reverse"]
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # a function
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["diffbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return Outcome(end.value.code, said.out, said.err)
-
-    return call
 
 
 # --- bad input ------------------------------------------------------------------------------
@@ -302,7 +283,7 @@ def test_a_budget_that_is_up_tells_how_to_go_on(
 ) -> None:
     use_profile(monkeypatch)
     without_report(monkeypatch)
-    monkeypatch.setattr("diffbench.api.REPORT_S", -2.0)
+    monkeypatch.setattr("diffbench.api.FINISH_S", -2.0)
     folder = tmp_path / "run"
     done = cli("run", "--profile", "quick", "--budget", "1s", "--out", folder)
     assert done.code == 0

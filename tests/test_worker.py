@@ -46,7 +46,9 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
 
 def ask(worker: Worker, do: str, **message: Any) -> Any:
     worker.send({"do": do, **message})
-    return reply(worker)
+    found = reply(worker)
+    assert all(end >= start for _, start, end in found.pop("spans"))
+    return found
 
 
 def prepare(worker: Worker, method: str, answer: str = "") -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diffbench.cli.options import PROFILES, existing, plugin_option
+from diffbench.cli.options import PROFILES, existing, plugin_option, table
 from diffbench.errors import DiffbenchError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def list_(kind: str, plugins: tuple[str, ...]) -> None:
 
     needed = (kind,) if kind != "operators" else ("methods",)
     registry = discover(existing(plugins), needed)
-    _table(ROWS[kind](registry))
+    table(ROWS[kind](registry))
     for name, reason in registry.broken.items():
         click.echo(f"refused: {name}: {' '.join(reason.split())}")
 
@@ -62,14 +62,6 @@ ROWS: dict[str, Callable[[Registry], Iterable[Sequence[str]]]] = {
     "studies": lambda r: [(s.name, s.title) for s in r.studies.values()],
     "pages": lambda r: [(p.name, p.title) for p in r.pages.values()],
 }
-
-
-def _table(rows: Iterable[Sequence[str]]) -> None:
-    lines = list(rows)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
 
 
 @click.command()

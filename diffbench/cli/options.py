@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,20 @@ import click
 
 from diffbench.errors import DiffbenchError
 
-__all__ = ["INTERRUPTED", "PROFILES", "TABLES", "USAGE", "Duration", "Folder", "existing"]
+__all__ = [
+    "INTERRUPTED",
+    "PROFILES",
+    "TABLES",
+    "USAGE",
+    "WRONG",
+    "Duration",
+    "Folder",
+    "existing",
+    "plugin_option",
+    "table",
+]
 
-USAGE, INTERRUPTED = 2, 130
+WRONG, USAGE, INTERRUPTED = 1, 2, 130
 PROFILES = ("quick", "standard", "full")
 TABLES = ("text", "markdown", "csv")
 plugin_option = click.option(
@@ -62,3 +73,12 @@ def existing(plugins: tuple[str, ...]) -> tuple[str, ...]:
         if not os.path.isfile(path):
             raise DiffbenchError(f"no plugin file {path}; give the path of a Python file")
     return plugins
+
+
+def table(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows of texts in columns."""
+    lines = list(rows)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -5,17 +5,29 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffbench.cli.options import INTERRUPTED, PROFILES, Duration, Folder, plugin_option
+from diffbench.cli import planning
+from diffbench.cli.config import config_option
+from diffbench.cli.options import (
+    INTERRUPTED,
+    PROFILES,
+    WRONG,
+    Duration,
+    Folder,
+    plugin_option,
+)
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
 
 __all__ = ["run"]
+
+NAMED = 5  # faults that are named one by one
 
 
 @click.command()
@@ -25,23 +37,34 @@ __all__ = ["run"]
 @click.option(
     "--profile", type=click.Choice(PROFILES), help="How much effort; standard if not given."
 )
-@click.option("--budget", type=Duration(), help="Begin nothing new after this time, as 90s or 5m.")
+@click.option("--budget", type=Duration(), help="For everything, as 90s or 5m.")
 @click.option("--seed", type=int, help="Seed of points and tangents; 0 if not given.")
-@click.option("--generations", type=int, help="Fresh sets of processes; 1, in full 5.")
+@click.option(
+    "--generations",
+    type=int,
+    help="Fresh sets of processes; 1, in full 5, and more while a budget lasts.",
+)
 @click.option("--out", type=Folder(), help="Folder of the run; new under runs/.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes.")
 @plugin_option
-def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> None:
+@config_option
+def run(out: Path | None, resume: bool, dry_run: bool, budget: float | None, **given: Any) -> None:
     """Measure methods on problems; the report and the CSV files end up in the run's folder."""
     from diffbench import api
     from diffbench.running.folder import new_folder
 
+    if resume and dry_run:
+        raise click.UsageError("--dry-run shows a whole run; leave out --resume")
     if resume and out is None:
         raise click.UsageError("--resume needs the folder of a run: --out DIR")
     if given["operators"] == "":  # for the library it is the profile's; here, an unset variable
         raise click.UsageError(
             "--operators is empty; write names, as gradient,hvp, or leave it out"
         )
+    if dry_run:
+        planning.show(api.plan(**_selection(given, None)), budget)
+        return
     folder = out or new_folder()
     selection = _selection(given, folder if resume else None)
     command = f"diffbench run --out {shlex.quote(str(folder))} --resume"
@@ -53,6 +76,10 @@ def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> N
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")
             sys.exit(INTERRUPTED)
     _summary(made, command)
+    if faults := _faults(made):
+        more = f" and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        click.echo(f"wrong, and nothing says why: {', '.join(faults[:NAMED])}{more}", err=True)
+        sys.exit(WRONG)
 
 
 def _selection(given: dict[str, Any], resumed: Path | None) -> dict[str, Any]:
@@ -93,9 +120,17 @@ def _summary(made: Run, command: str) -> None:
         click.echo(made.folder / file)
 
 
+def _faults(made: Run) -> list[str]:
+    """The cells in which a hand-written or an in-house derivative is wrong, and should not be."""
+    from diffbench.analysis.cells import dicts, faults
+
+    rows = dicts(faults(made.records))
+    return [f"{row['instance']} {row['operator']} {row['method']}" for row in rows]
+
+
 def _left(made: Run) -> str:
     """What a budget cut off, in words; empty where nothing is left."""
-    records, generations = made.records, made.plan.get("generations", 1)
+    records, generations = made.records, _least(made.plan)
     missing = made.plan.get("cells", 0) - len(records)
     if records.empty and not missing:
         return "not even the sizes of the instances were known in that time"
@@ -103,3 +138,11 @@ def _left(made: Run) -> str:
     parts = [f"cells left: {missing}"] * (missing > 0)
     parts += [f"cells with fewer than {generations} generations: {behind}"] * (behind > 0)
     return ", ".join(parts)
+
+
+def _least(plan: Mapping[str, Any]) -> int:
+    """The generations that make a run complete."""
+    from diffbench.running.plan import profile
+
+    asked: int | None = plan.get("generations", 1)
+    return profile(plan["profile"]).generations if asked is None else asked

@@ -8,7 +8,7 @@ import msgspec
 
 __all__ = ["KEY", "SCHEMA", "STATUSES", "VERDICTS", "Record", "Sample"]
 
-SCHEMA = 2
+SCHEMA = 3
 KEY = ("run", "instance", "seed", "operator", "method", "machine")
 
 Status = Literal["ok", "unsupported", "timeout", "out_of_memory", "crashed", "failed", "skipped"]
@@ -73,6 +73,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     digits: float | None = None  # correct decimal digits, norm-wise
     verdict: Verdict = ""
     verdict_reason: str = ""
+    expected: str = ""  # why the family expects even an exact method to be wrong here
     reference: Literal["certified", "weaker", "none", ""] = ""
     reference_bits: int | None = None  # precision at which the enclosure was tight
     tree_ops: int | None = None  # operations of the expression tree (sympy count_ops)

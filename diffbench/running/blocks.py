@@ -179,6 +179,8 @@ class BlockRun:
         """Store what was timed and not yet stored: later generations, and an interruption."""
         for cell in self.cells:
             if cell.timed and not cell.status:
+                if self.generation == 0:
+                    cell.facts["warnings"] = "sizes not counted: the run ended first"
                 self.ledger.finish(cell, "ok", generation=self.generation)
 
     def _drop(self) -> None:

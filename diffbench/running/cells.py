@@ -76,6 +76,7 @@ class Cell:
             "depth": block.depth,
             "seed": context.request.seed,
             "operator": self.operator,
+            "expected": block.expected.get(self.operator, ""),
             "method": self.method,
             "category": method.category,
             "library": library_of(method),

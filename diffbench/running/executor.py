@@ -15,7 +15,7 @@ from diffbench.running.blocks import REFERENCE, BlockRun
 from diffbench.running.cells import Cell
 from diffbench.running.lanes import Fleet, Job, Lanes, Reply
 from diffbench.running.ledger import Ledger
-from diffbench.running.plan import Block, Profile, blocks
+from diffbench.running.plan import MOST_GENERATIONS, Block, Profile, blocks
 from diffbench.running.platform import on_cpus, processors
 from diffbench.study import Study, StudyRow
 
@@ -41,8 +41,8 @@ class Progress:
 class Executor:
     """Makes the cells and studies that a ledger does not have yet.
 
-    ``config`` is what every worker is told; after ``stop_at``, a time of ``time.monotonic``,
-    nothing new begins.
+    ``config`` is what every worker is told; once it is ``over`` nothing goes on. Where it
+    ``fills`` its time, cells whose intervals are wide get more generations than were asked for.
     """
 
     def __init__(
@@ -52,10 +52,11 @@ class Executor:
         scratch: Path,
         config: dict[str, Any],
         progress: Callable[[Progress], None],
-        stop_at: float,
+        over: Callable[[], bool],
     ) -> None:
         self.ledger, self.profile, self.scratch = ledger, profile, scratch
-        self._progress, self._stop_at = progress, stop_at
+        self._progress, self.over = progress, over
+        self.fills = False
         parallel, timing = processors()
         self._beside = [cpu for cpu in parallel if cpu not in timing]
         self.fleet = Fleet({**config, "cpus": timing}, scratch)
@@ -85,17 +86,26 @@ class Executor:
             self._note("sizes of the instances")
             plan = blocks(self._described(points), self.profile, asked)
             self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
-            for generation in range(self.ledger.context.request.generations):
-                for block in plan:
-                    self._block(block, generation)
-                    self._studies(studies)  # after the first block: cells show soonest
+            least = self.ledger.context.request.least_generations
+            for generation in range(MOST_GENERATIONS if self.fills else least):
+                worked = self._generation(plan, generation, studies)
                 self.fleet.kill_all()
+                if generation >= least and not worked:
+                    return
         finally:
             self.fleet.close()
 
-    def over(self) -> bool:
-        """Whether the time is up."""
-        return time.monotonic() > self._stop_at
+    def _generation(
+        self, plan: Sequence[Block], generation: int, studies: Mapping[str, Study]
+    ) -> bool:
+        """Whether there was anything to make; studies follow the smallest size of each family."""
+        turn = len({block.family for block in plan})
+        worked = False
+        for number, block in enumerate(plan, 1):
+            worked |= self._block(block, generation)
+            if number == turn:
+                self._studies(studies)
+        return worked
 
     def tell(self) -> None:
         """Report progress."""
@@ -123,16 +133,16 @@ class Executor:
             raise RunError(f"cannot build the instances: {error['reason']}; choose smaller sizes")
         return list(found[0]["result"])
 
-    def _block(self, block: Block, generation: int) -> None:
+    def _block(self, block: Block, generation: int) -> bool:
         if self.over():
-            return
+            return False
         context = self.ledger.context
         made = [Cell(block, op, name) for op in block.operators for name in context.methods]
         wanted = [cell for cell in made if self.ledger.wants(cell, generation)]
         cells = [cell for cell in wanted if not self.ledger.skip(cell)]
         if not cells:
-            return
-        self._note(block.name)
+            return False
+        self._note(f"{block.name}, generation {generation + 1}" if generation else block.name)
         BlockRun(
             block=block,
             cells=cells,
@@ -145,6 +155,8 @@ class Executor:
             scratch=self.scratch,
         ).run()
         self.ledger.measure_spread()
+        self.fleet.spending.fold()
+        return True
 
     def _studies(self, studies: Mapping[str, Study]) -> None:
         if self.over():

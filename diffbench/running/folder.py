@@ -122,6 +122,8 @@ def _resumed(folder: Path, request: Request) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "as the profile has it"
     return repr(value) if not isinstance(value, tuple) else ", ".join(value) or "none"
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, final
 
+from diffbench.measure.spending import Spending
 from diffbench.running.platform import move
 from diffbench.running.process import Worker
 from diffbench.running.supervisor import Supervisor
@@ -51,6 +52,7 @@ class Fleet:
         self._started = 0
         self._supervisor = Supervisor()
         self.hellos: dict[str, dict[str, Any]] = {}
+        self.spending = Spending()
 
     def get(self, name: str) -> tuple[Worker, bool]:
         """The worker of that name, and whether it was started for this."""
@@ -124,16 +126,23 @@ class Lanes:
         self._queues.setdefault(job.worker, deque()).append(job)
 
     def run(self, jobs: Iterable[Job]) -> None:
-        """Until all is done, or ``stopped()`` says to start no more."""
+        """Until all is done; once it is ``stopped()`` what is under way is killed and dropped."""
         for job in jobs:
             self.add(job)
         while True:
             if self.stopped():
-                self._queues.clear()
+                self._drop()
             self._fill()
             if not self._active:
                 return
             self._wait()
+
+    def _drop(self) -> None:
+        self._queues.clear()
+        for active in self._active.values():
+            self._fleet.kill(active.job.worker)
+            self._free.append(active.cpu)
+        self._active.clear()
 
     def _fill(self) -> None:
         busy = {active.job.worker for active in self._active.values()}
@@ -188,7 +197,12 @@ class Lanes:
             active.phase = line["phase"]
         elif "row" in line:
             active.job.rows.append(line["row"])
-        elif "result" in line:
+        else:
+            self._close(active, line)
+
+    def _close(self, active: _Active, line: dict[str, Any]) -> None:
+        self._fleet.spending.add(line.pop("spans"))
+        if "result" in line:
             self._end(active, line)
         else:
             error = line["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import final
 
@@ -11,6 +12,7 @@ from diffbench.measure.intervals import Spread, calibrated
 from diffbench.records.record import Record, Sample
 from diffbench.records.store import Store
 from diffbench.running.cells import Cell, Context, Key
+from diffbench.running.plan import profile
 from diffbench.running.timing import aa_spread, joined, times
 
 __all__ = ["Ledger"]
@@ -41,11 +43,22 @@ class Ledger:
         self.measure_spread()
 
     def wants(self, cell: Cell, generation: int) -> bool:
-        """Whether this generation of the cell is still to be made."""
+        """Whether this generation of the cell is still to be made.
+
+        More than were asked for are made of cells whose intervals are wide.
+        """
         known = self.records.get(cell.key)
         if known is None:
             return generation == 0
-        return known.status == "ok" and known.generation == generation
+        if known.status != "ok" or known.generation != generation:
+            return False
+        return generation < self.context.request.least_generations or self._wide(known)
+
+    def _wide(self, record: Record) -> bool:
+        if not (record.run_s_low and record.run_s_high):
+            return False
+        half = math.sqrt(record.run_s_high / record.run_s_low) - 1
+        return half > profile(self.context.request.profile).width
 
     def skip(self, cell: Cell) -> bool:
         """Whether a smaller size ran out of time or memory; the cell then is stored as skipped."""

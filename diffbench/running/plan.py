@@ -10,15 +10,28 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 
 from diffbench.errors import BadSelection, BadSize
 from diffbench.operators import OPERATORS, Operator
 
-__all__ = ["PROFILES", "Block", "Profile", "Request", "blocks", "command", "profile"]
+if TYPE_CHECKING:
+    from diffbench.problem import Instance
+
+__all__ = [
+    "MOST_GENERATIONS",
+    "PROFILES",
+    "Block",
+    "Profile",
+    "Request",
+    "blocks",
+    "command",
+    "described",
+    "profile",
+]
 
 MOST_GENERATIONS = 1000
 MOST_SEED = 2**63 - 1  # what the database's whole numbers hold
@@ -110,13 +123,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     operators: str = ""  # empty: those that the profile plans
     profile: str = "standard"
     seed: int = 0
-    generations: int = 1
+    generations: int | None = None  # the profile's, and more while a budget lasts
     plugins: tuple[str, ...] = ()
 
     def checked(self) -> Request:
         """Itself; raises where a number makes no sense."""
-        profile(self.profile)
-        if not 1 <= self.generations <= MOST_GENERATIONS:
+        if not 1 <= self.least_generations <= MOST_GENERATIONS:
             raise BadSize(
                 f"generations must be at least 1 and at most {MOST_GENERATIONS}, "
                 f"got {self.generations}"
@@ -124,6 +136,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 <= self.seed <= MOST_SEED:
             raise BadSize(f"the seed must not be negative and at most {MOST_SEED}, got {self.seed}")
         return self
+
+    @property
+    def least_generations(self) -> int:
+        """How many a cell must have for the run to be complete."""
+        default = profile(self.profile).generations
+        return default if self.generations is None else self.generations
 
 
 @final
@@ -140,11 +158,18 @@ class Block:
     scalar: bool
     operators: tuple[str, ...]
     sparse: tuple[str, ...] = ()  # operators whose answer the family calls sparse
+    expected: Mapping[str, str] = field(default_factory=dict)  # operators that go wrong, and why
 
     @property
     def size(self) -> int:
         """What orders blocks, and instances of one family."""
         return self.n * self.m * self.depth
+
+
+def described(instance: Instance) -> dict[str, Any]:
+    """What a plan must know of an instance: the fields of its block but for the operators."""
+    names = ("family", "params", "name", "n", "m", "depth", "scalar", "expected")
+    return {**{name: getattr(instance, name) for name in names}, "sparse": sorted(instance.sparse)}
 
 
 def planned(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
@@ -17,9 +17,11 @@ import numpy as np
 from diffbench.ad.namespace import NUMPY
 from diffbench.errors import DiffbenchError, Unsupported
 from diffbench.measure import answers, clock, counts, memory, swell
+from diffbench.measure.spending import Spans
 from diffbench.method import Method, Prepared, prepare
 from diffbench.problem import Instance
 from diffbench.registry import Registry, discover
+from diffbench.running.plan import described
 from diffbench.running.platform import affinity, data_bytes
 from diffbench.running.process import MEMORY_WORDS
 
@@ -70,6 +72,7 @@ class Session:
     own_primals: dict[tuple[str, str], Timed | None] = field(default_factory=dict)
     references: dict[str, Any] = field(default_factory=dict)
     warm: set[str] = field(default_factory=set)
+    spans: Spans = field(default_factory=Spans)
 
     def __post_init__(self) -> None:
         gc.disable()
@@ -81,33 +84,30 @@ class Session:
         return {"cpus": affinity(), "cpu_share": cpu_share(), **asdict(clock.overheads())}
 
     def answer(self, message: Task) -> Task:
-        """Do one task; whatever it raises becomes the reply."""
-        task = getattr(self, f"do_{message.pop('do')}")
+        """Do one task; whatever it raises becomes the reply, with the time that it took."""
+        found = self._answer(**message)
+        gc.collect(1)  # the collector is off while timing: cycles are cleared here
+        return {**found, "spans": self.spans.taken()}
+
+    def _answer(self, do: str, **message: Any) -> Task:
         try:
-            return {"result": task(**message)}
+            return {"result": getattr(self, f"do_{do}")(**message)}
         except BaseException as error:
             return {"error": explained(error, self.config["memory"])}
-        finally:
-            gc.collect(1)  # the collector is off while timing: cycles are cleared here
 
     # --- the reference worker ---------------------------------------------------------------------
 
     def do_describe(self, points: Iterable[tuple[str, dict[str, Any]]], seed: int) -> list[Task]:
         """Name and size of each instance; each is built and dropped again."""
-        return [self._described(family, params, seed) for family, params in points]
-
-    def _described(self, family: str, params: dict[str, Any], seed: int) -> Task:
-        made = self.registry.family(family).instance(params, seed)
-        size = {"n": made.n, "m": made.m, "depth": made.depth, "scalar": made.scalar}
-        more = {"name": made.name, "sparse": sorted(made.sparse)}
-        return {"family": family, "params": params, **more, **size}
+        return [described(self.registry.family(name).instance(p, seed)) for name, p in points]
 
     def do_certify(self, instance: Task, operator: str, path: str) -> str:
         """Compute the proven answer and leave it in a file; its claim."""
         from diffbench.measure.reference import certify
 
-        reference = certify(self._instance(instance), operator)
-        reference.save(path)
+        with self.spans.of("certify"):
+            reference = certify(self._instance(instance), operator)
+            reference.save(path)
         self.references[path] = reference
         return reference.claim
 
@@ -118,9 +118,10 @@ class Session:
 
         if not Path(path).exists():
             return {"verdict": "uninformative", "reference": "none"}
-        if path not in self.references:
-            self.references[path] = Reference.load(path)
-        return asdict(judge(answers.load(answer), self.references[path], claim))
+        with self.spans.of("judge"):
+            if path not in self.references:
+                self.references[path] = Reference.load(path)
+            return asdict(judge(answers.load(answer), self.references[path], claim))
 
     # --- the workers of the methods ---------------------------------------------------------------
 
@@ -129,38 +130,40 @@ class Session:
     ) -> Task:
         """Prepare and call once; with a file for the answer also check, count, weigh it."""
         made, chosen = self._instance(instance), self._method(method)
-        self.tell(phase="warming up")
-        self._warm_up(made, chosen, method)
-        self.tell(phase="preparing")
-        start = perf_counter()
-        prepared = prepare(chosen, made, operator)
-        facts: Task = {"prepare_s": perf_counter() - start, "origin": prepared.origin}
-        self.tell(phase="first call")
-        facts["first_call_s"] = first_call(prepared)
+        with self._phase("warm-up"):
+            self._warm_up(made, chosen, method)
+        with self._phase("prepare"):
+            start = perf_counter()
+            prepared = prepare(chosen, made, operator)
+            facts: Task = {"prepare_s": perf_counter() - start, "origin": prepared.origin}
+        with self._phase("first call"):
+            facts["first_call_s"] = first_call(prepared)
         if answer:
-            self.tell(phase="checking")
-            facts |= checked(prepared, answer)
-        self.tell(phase="calibrating")
-        timed = self._timed(prepared, made, chosen, method)
-        for row in timed.values():
-            row.calibrate(target)
+            with self._phase("check"):
+                facts |= checked(prepared, answer)
+        with self._phase("calibrate"):
+            timed = self._timed(prepared, made, chosen, method)
+            for row in timed.values():
+                row.calibrate(target)
         self.held[made.name, operator, method] = Held(prepared, timed)
         return {**facts, "round_s": sum(row.seconds for row in timed.values())}
 
     def do_round(self, instance: str, operator: str, method: str) -> dict[str, tuple[int, float]]:
         """One round: each kind's loops and seconds."""
         timed = self.held[instance, operator, method].timed
-        return {
-            kind: (row.loops, clock.warm_sample(row.call, row.args, row.loops))
-            for kind, row in timed.items()
-        }
+        with self.spans.of("rounds"):
+            return {
+                kind: (row.loops, clock.warm_sample(row.call, row.args, row.loops))
+                for kind, row in timed.items()
+            }
 
     def do_sizes(self, instance: Task, operator: str, method: str) -> dict[str, int | None]:
         """The sizes of the cell's expressions and the operations of f."""
         made = self._instance(instance)
         held = self.held.get((made.name, operator, method))
-        prepared = held.prepared if held else prepare(self._method(method), made, operator)
-        return {**swell.sizes(prepared), "primal_ops": swell.primal_ops(made)}
+        with self.spans.of("sizes"):
+            prepared = held.prepared if held else prepare(self._method(method), made, operator)
+            return {**swell.sizes(prepared), "primal_ops": swell.primal_ops(made)}
 
     def do_drop(self) -> int | None:
         """Forget the block; the bytes still in use."""
@@ -174,13 +177,21 @@ class Session:
     def do_study(self, name: str, method: str = "") -> int:
         """Run a study, or what it asks of one method; its rows go out one by one."""
         study, count = self.registry.studies[name], 0
-        rows = study.each(self._method(method)) if study.each and method else study.run()
-        for row in rows:
-            self.tell(row=msgspec.to_builtins(row, enc_hook=lambda number: number.item()))
-            count += 1
+        with self.spans.of("study"):
+            rows = study.each(self._method(method)) if study.each and method else study.run()
+            for row in rows:
+                self.tell(row=msgspec.to_builtins(row, enc_hook=lambda number: number.item()))
+                count += 1
         return count
 
     # --- what they share --------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Tell what is done now, should it never end, and note how long it takes."""
+        self.tell(phase=name)
+        with self.spans.of(name):
+            yield
 
     def _instance(self, spec: Task) -> Instance:
         made = self.instances.get(spec["name"])

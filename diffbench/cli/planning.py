@@ -1,0 +1,51 @@
+"""``diffbench run --dry-run``: what would be made, in order, and about how long it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from diffbench.cli.options import table
+
+if TYPE_CHECKING:
+    from diffbench.running.forecast import Forecast
+
+__all__ = ["show"]
+
+HEADINGS = ("instance", "n", "m", "depth", "operators", "cells", "unsupported", "about", "ends")
+
+
+def show(found: Forecast, budget: float | None) -> None:
+    """Print one line a block, then the sums."""
+    table([HEADINGS, *_rows(found)])
+    cells, count = found.cells, len(found.blocks)
+    more = f" in {found.generations} generations" if found.generations > 1 else ""
+    table([(f"{cells} cells of {count} instances{more}, about {lasting(found.seconds)}",)])
+    if budget is not None:
+        table([(_cut(found, budget),)])
+
+
+def _rows(found: Forecast) -> Iterator[tuple[str, ...]]:
+    for row in found.blocks:
+        block = row.block
+        sizes = (str(number) for number in (block.n, block.m, block.depth))
+        counts = (str(row.answered + row.unsupported), str(row.unsupported))
+        times = (lasting(row.seconds), lasting(row.ends_s))
+        yield (block.name, *sizes, ",".join(block.operators), *counts, *times)
+
+
+def _cut(found: Forecast, budget: float) -> str:
+    """What a budget leaves of it."""
+    made = [row for row in found.blocks if row.ends_s + found.finish_s <= budget]
+    if len(made) == len(found.blocks):
+        return f"the budget of {lasting(budget)} is enough; what is left makes more generations"
+    cells = sum(row.answered + row.unsupported for row in made)
+    return f"the budget of {lasting(budget)} ends after about {cells} of these cells"
+
+
+def lasting(seconds: float) -> str:
+    """A time for the eye: 0.4 s, 12 s, 3 min, 2 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
