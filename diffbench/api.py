@@ -221,9 +221,12 @@ class _Making:
     def make(self) -> None:
         """Measure, store, export, report; also after Ctrl-C, which is raised again at the end."""
         from diffbench.records.export import export
+        from diffbench.records.salvage import salvage, torn
         from diffbench.records.store import Store
 
         with _writable(self.folder):
+            if torn(self.folder):
+                self.plan["salvaged"] = salvage(self.folder)
             with Store(self.folder) as store:
                 interrupted = self._measured(store)
                 store.finish()

@@ -108,6 +108,8 @@ def _summary(made: Run, command: str) -> None:
     """Statuses and verdicts, what is left, and where the results are."""
     for name, reason in made.plan.get("broken", {}).items():
         click.echo(f"refused plugin {name}: {reason}", err=True)
+    if (kept := made.plan.get("salvaged")) is not None:
+        click.echo(f"the database was torn: {kept} cells were saved, the others made again")
     records = made.records
     for title in ("status", "verdict"):
         counts = Counter(name for name in records[title].fillna("") if name)

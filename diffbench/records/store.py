@@ -28,6 +28,15 @@ FILE = "run.sqlite"
 SAMPLE_KEY = ("instance", "seed", "operator", "method", "machine")
 TYPES = {int: "INTEGER", float: "REAL", str: "TEXT"}
 
+# What to do about an error of sqlite, by how its name begins.
+OTHER = "take another --out"
+REMEDIES = {
+    "SQLITE_FULL": "what is stored is safe: free some room, then go on with --resume",
+    "SQLITE_IOERR": "what is stored is safe: look after the disk, then go on with --resume",
+    "SQLITE_CORRUPT": "the file is torn: --resume saves what can be read",
+    "SQLITE_NOTADB": "the file is torn: --resume saves what can be read",
+}
+
 
 def _plain(annotation: Any) -> type:
     """int, float or str: what a field holds when it is not None."""
@@ -66,7 +75,12 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise RunError(f"{path} cannot be used: {error}; take another --out") from error
+        raise RunError(f"{path} cannot be used: {error}; {_remedy(error)}") from error
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    return next((text for start, text in REMEDIES.items() if name.startswith(start)), OTHER)
 
 
 @final
@@ -208,7 +222,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise RunError(f"{path} is not readable as a run: {error}") from error
+        raise RunError(f"{path} is not readable as a run: {error}; {_remedy(error)}") from error
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:

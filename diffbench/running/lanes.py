@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, final
 
+from diffbench.errors import RunError
 from diffbench.measure.spending import Spending
 from diffbench.running.platform import move
 from diffbench.running.process import Worker
@@ -206,6 +207,8 @@ class Lanes:
             self._end(active, line)
         else:
             error = line["error"]
+            if error["status"] == "disk":
+                raise RunError(f"{error['reason']}; free some room, then go on with --resume")
             if error["status"] == "unsupported":
                 self._end(active, line)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,7 @@ __all__ = ["Session"]
 KINDS = ("numpy_primal", "own_primal", "run")  # the order within a round
 NEAR_CAP = 0.95
 PROBE_S = 0.02
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # the run's trouble, not the cell's
 Task = dict[str, Any]
 
 
@@ -282,6 +284,8 @@ def explained(error: BaseException, cap: int) -> dict[str, str]:
     text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     if isinstance(error, Unsupported):
         return {"status": "unsupported", "reason": str(error)}
+    if isinstance(error, OSError) and error.errno in DISK:
+        return {"status": "disk", "reason": text}
     used = data_bytes()
     near = used is not None and used > NEAR_CAP * cap
     if isinstance(error, MemoryError) or near or any(word in text for word in MEMORY_WORDS):
