@@ -22,6 +22,8 @@ EXPECTED = {
     "raises": ("failed", "", "first call: ValueError: no such luck"),
     "hangs": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
     "spins": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
+    "sleeps": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
+    "grips": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
     "forks": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
     "eats": ("out_of_memory", "", "first call: "),
     "exhausted": ("out_of_memory", "", "RESOURCE_EXHAUSTED"),
@@ -35,11 +37,12 @@ EXPECTED = {
     "shape": ("ok", "wrong", "shape (2, 1)"),
     "float32": ("ok", "wrong", "float32"),
     "texts": ("ok", "wrong", "no array of numbers but str"),
+    "unsendable": ("ok", "wrong", "no array of numbers but lock"),
     "billionth": ("ok", "degraded", "9.0 digits"),
     "manual": ("ok", "exact to rounding", ""),
     "reverse": ("ok", "exact to rounding", ""),
 }
-SKIPPED = {"hangs", "spins", "forks", "eats", "exhausted"}
+SKIPPED = {"hangs", "spins", "sleeps", "grips", "forks", "eats", "exhausted"}
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import re
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -51,6 +53,16 @@ def hangs(x):
 def spins(x):
     while True:
         pass
+
+
+def sleeps(x):
+    """In C, with the interpreter lock held: no signal handler runs and no other thread."""
+    ctypes.PyDLL(None).sleep(1000000)
+
+
+def grips(x):
+    """Busy in C with the interpreter lock held: exponentially many ways to match."""
+    re.match("(a+)+$", "a" * 64 + "b")
 
 
 def eats(x):
@@ -123,6 +135,8 @@ ANSWERS = {
     "raises": lambda: raises,
     "hangs": lambda: hangs,
     "spins": lambda: spins,
+    "sleeps": lambda: sleeps,
+    "grips": lambda: grips,
     "eats": lambda: eats,
     "exhausted": lambda: exhausted,
     "exits": lambda: exits,
@@ -137,6 +151,7 @@ ANSWERS = {
     "shape": lambda: lambda x: right(x)[:, None],
     "float32": lambda: lambda x: right(x).astype(np.float32),
     "texts": lambda: lambda x: "3 x^2",
+    "unsendable": lambda: lambda x: threading.Lock(),
     "billionth": lambda: lambda x: right(x) * (1 + 1e-9),
 }
 
