@@ -26,6 +26,7 @@ EXPECTED = {
     "grips": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
     "forks": ("timeout", "", f"first call: not done after {LIMIT_S:g} s"),
     "eats": ("out_of_memory", "", "first call: "),
+    "aborts": ("out_of_memory", "", " of 512 MiB in use"),
     "exhausted": ("out_of_memory", "", "RESOURCE_EXHAUSTED"),
     "exits": ("crashed", "", "exit code 3"),
     "segfaults": ("crashed", "", "SIGSEGV"),
@@ -42,7 +43,7 @@ EXPECTED = {
     "manual": ("ok", "exact to rounding", ""),
     "reverse": ("ok", "exact to rounding", ""),
 }
-SKIPPED = {"hangs", "spins", "sleeps", "grips", "forks", "eats", "exhausted"}
+SKIPPED = {"hangs", "spins", "sleeps", "grips", "forks", "eats", "aborts", "exhausted"}
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ __all__ = ["REFERENCE", "BlockRun"]
 
 REFERENCE = " reference"  # the worker that certifies and judges; no method has such a name
 MOST_OF_CAP = 0.5  # a worker that holds more of its cap after a block is replaced
+ONE_CPU = 1.05  # processor time over wall time that one thread can have, as clocks go
 STATUSES = {"usage": "failed"}  # a user's mistake raised inside a cell is the cell's failure
 
 
@@ -83,8 +84,10 @@ class BlockRun:
             cell.round_s = facts.pop("round_s")
             self.fleet.hold(cell.method, cell.key)
             if check:
-                overhead = self.fleet.hellos[cell.method]["empty_call_s"]
-                cell.facts = {**facts, "empty_call_s": overhead}
+                hello = self.fleet.hellos[cell.method]
+                cell.facts = {**facts, "empty_call_s": hello["empty_call_s"]}
+                if not (hello["cpu_share"] <= ONE_CPU):
+                    cell.facts["warnings"] = "more than one processor was at work"
             if check and answer.exists():
                 self.lanes.add(self._judge(cell, answer))
 

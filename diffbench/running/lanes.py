@@ -174,6 +174,8 @@ class Lanes:
         for channel in ready:
             self._read(self._active[channel])
         now = time.monotonic()
+        for active in self._active.values():
+            active.worker.weigh()
         for active in [a for a in self._active.values() if a.deadline < now]:
             reason = f"{active.phase}: not done after {active.job.limit:g} s, so it was killed"
             self._lose(active, "timeout", reason)
@@ -193,7 +195,7 @@ class Lanes:
         if "hello" in line:
             active.deadline = time.monotonic() + active.job.limit
             active.phase = str(active.job.message["do"])
-            self._fleet.hellos.setdefault(active.job.worker, line["hello"])
+            self._fleet.hellos[active.job.worker] = line["hello"]
         elif "phase" in line:
             active.phase = line["phase"]
         elif "row" in line:

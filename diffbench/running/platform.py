@@ -18,6 +18,7 @@ from pathlib import Path
 
 __all__ = [
     "LINUX",
+    "NEAR_CAP",
     "THREADS",
     "affinity",
     "cap_memory",
@@ -148,10 +149,13 @@ def cap_memory(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def data_bytes() -> int | None:
-    """The private writable memory of this process: what the cap counts."""
+NEAR_CAP = 0.95  # of the cap: what fails there fails for want of memory
+
+
+def data_bytes(process: int | str = "self") -> int | None:
+    """The private writable memory of a process, this one by default: what the cap counts."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return None
     sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmData:")]

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from diffbench.running.platform import ended, kill_group, worker_environment
+from diffbench.running.platform import (
+    NEAR_CAP,
+    data_bytes,
+    ended,
+    kill_group,
+    worker_environment,
+)
 from diffbench.running.supervisor import Supervisor
 
 __all__ = ["MEMORY_WORDS", "Death", "Worker"]
@@ -52,6 +58,7 @@ class Worker:
     def __init__(self, config: dict[str, Any], log: Path, supervisor: Supervisor) -> None:
         self.log = log
         self._supervisor = supervisor
+        self._cap, self._most = config["memory"], 0  # bytes: allowed, and the most seen in use
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "diffbench.running.worker"],
@@ -96,6 +103,10 @@ class Worker:
         for line in whole:
             yield json.loads(line)
 
+    def weigh(self) -> None:
+        """Look how much memory it uses: when it has died, nobody can tell."""
+        self._most = max(self._most, data_bytes(self.pid) or 0)
+
     def kill(self) -> int:
         """End the whole group now; the return code. A second time changes nothing."""
         code = self._process.returncode
@@ -118,6 +129,9 @@ class Worker:
         words = self.last_words()
         if any(word in words for word in MEMORY_WORDS):
             return Death("out_of_memory", f"{phase}: the worker ended with: {words}")
+        if self._most > NEAR_CAP * self._cap:
+            seen = f"{self._most / 2**20:.0f} of {self._cap / 2**20:.0f} MiB in use"
+            return Death("out_of_memory", f"{phase}: the worker ended with {_cause(code)}, {seen}")
         said = f": {words}" if words else ""
         return Death("crashed", f"{phase}: the worker ended with {_cause(code)}{said}")
 

@@ -23,13 +23,12 @@ from diffbench.method import Method, Prepared, prepare
 from diffbench.problem import Instance
 from diffbench.registry import Registry, discover
 from diffbench.running.plan import described
-from diffbench.running.platform import affinity, data_bytes
+from diffbench.running.platform import NEAR_CAP, affinity, data_bytes
 from diffbench.running.process import MEMORY_WORDS
 
 __all__ = ["Session"]
 
 KINDS = ("numpy_primal", "own_primal", "run")  # the order within a round
-NEAR_CAP = 0.95
 PROBE_S = 0.02
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # the run's trouble, not the cell's
 Task = dict[str, Any]

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import resource
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import numpy as np
 from diffbench.errors import BadSize
 from diffbench.method import Kernel, positional
 from diffbench.problem import Family, Parameter, Parts
+from diffbench.running.platform import data_bytes
 
 
 def f(x, xp):
@@ -69,6 +71,15 @@ def eats(x):
     kept = []
     while True:
         kept.append(np.empty(2**22))  # counted by the cap before it is touched
+
+
+def aborts(x):
+    """Dies without a word where little is left of its memory."""
+    kept = []
+    while data_bytes() < 0.96 * resource.getrlimit(resource.RLIMIT_DATA)[0]:
+        kept.append(np.empty(2**18))
+    time.sleep(1.0)
+    os.abort()
 
 
 def exhausted(x):
@@ -138,6 +149,7 @@ ANSWERS = {
     "sleeps": lambda: sleeps,
     "grips": lambda: grips,
     "eats": lambda: eats,
+    "aborts": lambda: aborts,
     "exhausted": lambda: exhausted,
     "exits": lambda: exits,
     "segfaults": lambda: segfaults,
