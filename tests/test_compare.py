@@ -22,6 +22,7 @@ from diffbench.comparison import COLUMNS, HEADINGS, render, short
 from diffbench.errors import BadSelection, UnknownName
 from diffbench.measure.intervals import Interval, p_value
 from diffbench.records.record import Record, Sample
+from diffbench.records.store import SAMPLE_KEY
 
 Rounds = dict[tuple[int, int], float]  # seconds by (generation, round)
 
@@ -57,8 +58,7 @@ class Made:
                 self.samples.append({**given, **at, "loops": 4, "seconds": 4 * took})
 
     def book(self) -> Book:
-        columns = ["instance", "operator", "method", *Sample.__struct_fields__]
-        table = pd.DataFrame(self.samples, columns=columns)
+        table = pd.DataFrame(self.samples, columns=[*SAMPLE_KEY, *Sample.__struct_fields__])
         run = synthetic.SyntheticRun(synthetic.frame(self.rows, Record), table, pd.DataFrame())
         return Book.of(run)  # type: ignore[arg-type]  # it offers what a Run does
 
