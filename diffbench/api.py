@@ -115,14 +115,14 @@ def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Compar
 
 
 def compare_runs(
-    run_a: str | Path, run_b: str | Path, methods: str = "", operators: str = ""
+    run_a: str | Path, run_b: str | Path, methods: str = "all", operators: str = ""
 ) -> Comparison:
     """The ratios of the times of two runs of one machine, ``run_b`` over ``run_a``.
 
-    Each time is taken over that of f in numpy in the same rounds. Without ``methods``, a selection,
-    over all that either run holds; without ``operators`` over all derivatives. Raises
-    DiffbenchError for a name that is not there, a run with itself, runs of different machines, and
-    where the two have no cell in common.
+    Each time is taken over that of f in numpy in the same rounds. ``methods`` is a selection among
+    those that either run holds; without ``operators`` over all derivatives. Raises DiffbenchError
+    for a name that is not there, a run with itself, runs of different machines, and where the two
+    have no cell in common.
     """
     from diffbench.analysis import compare as comparing
     from diffbench.analysis.book import Book, variants
@@ -133,7 +133,7 @@ def compare_runs(
     _check_apart(before, after)
     books = Book.of(after), Book.of(before)
     held = {method for book in books for method in book.records}
-    chosen = variants(held, methods) if methods else sorted(held)
+    chosen = sorted(held) if methods == "all" else variants(held, methods)
     asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
     found = _with_cells(comparing.compare_runs(*books, chosen, asked))
     facts = tuple(changes(before.environment, after.environment))

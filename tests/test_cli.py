@@ -119,6 +119,7 @@ MISTAKES = {
     ("compare", "held", "away"): "different machines (m and k)",
     ("compare", "held", "later", "--methods", "revers"): "did you mean 'reverse'?",
     ("compare", "held", "later", "--methods", "zero"): "RUN_B was not asked",
+    ("compare", "held", "later", "--methods", ""): "cannot read ''",
     ("compare", "held", "later", "--operators", "hvp"): "RUN_B and RUN_A have no cell to compare",
     (*HELD, "--fail-above", "0.05"): "'0.05' is no factor from 1 on; write 1.05 or 5%",
     (*HELD, "--fail-above", "much"): "is no factor",

@@ -201,6 +201,7 @@ def test_generations_of_unequal_number_count_by_their_own_freedom() -> None:
     found = prior(mixed)
     assert found is not None
     assert found.variance == pytest.approx(0.01, rel=0.05)
+    assert found.freedom == MODERATION_GENERATIONS
 
 
 @pytest.mark.parametrize("likeness", [1.0, 2.0, 3.0])

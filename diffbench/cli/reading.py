@@ -73,7 +73,7 @@ def _compared(
     if run_b is None and of is not None and to is not None and methods is None:
         return api.compare(run_a, of, to, operators)
     if run_b is not None and of is None and to is None:
-        return api.compare_runs(run_a, run_b, methods or "", operators)
+        return api.compare_runs(run_a, run_b, "all" if methods is None else methods, operators)
     given = {"--of": of, "--to": to, "--methods": methods}
     names = ", ".join(name for name, value in given.items() if value is not None)
     runs = "one run" if run_b is None else "two runs"
