@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffbench import ad
-    from diffbench.api import Interrupted, compare, load, plan, run
+    from diffbench.api import Interrupted, compare, compare_runs, load, plan, run
     from diffbench.errors import DiffbenchError
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
@@ -27,6 +27,7 @@ __all__ = [
     "StudyRow",
     "ad",
     "compare",
+    "compare_runs",
     "load",
     "plan",
     "run",
@@ -44,6 +45,7 @@ HOMES = {
     "Study": "study",
     "StudyRow": "study",
     "compare": "api",
+    "compare_runs": "api",
     "load": "api",
     "plan": "api",
     "run": "api",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from diffbench.running.forecast import Forecast
     from diffbench.running.ledger import Ledger
 
-__all__ = ["Interrupted", "compare", "load", "plan", "report", "requested", "run"]
+__all__ = [
+    "Interrupted",
+    "compare",
+    "compare_runs",
+    "load",
+    "plan",
+    "report",
+    "requested",
+    "run",
+]
 
 REPORT = "report.html"
 # What is kept of a budget for the last intervals, the exports and the report: seconds.
@@ -145,11 +154,59 @@ def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Compar
     if above == below:
         raise BadSelection(f"both sides are {above!r}; compare takes two methods")
     asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
-    found = comparing.compare(book, above, below, asked)
+    return _with_cells(comparing.compare(book, above, below, asked))
+
+
+def compare_runs(
+    run_a: str | Path, run_b: str | Path, methods: str = "all", operators: str = ""
+) -> Comparison:
+    """The ratios of the times of two runs of one machine, ``run_b`` over ``run_a``.
+
+    Each time is taken over that of f in numpy in the same rounds. ``methods`` is a selection among
+    those that either run holds; without ``operators`` over all derivatives. Raises DiffbenchError
+    for a name that is not there, a run with itself, runs of different machines, and where the two
+    have no cell in common.
+    """
+    from diffbench.analysis import compare as comparing
+    from diffbench.analysis.book import Book, variants
+    from diffbench.records.environment import changes
+    from diffbench.registry import Registry
+
+    before, after = load(run_a), load(run_b)
+    _check_apart(before, after)
+    books = Book.of(after), Book.of(before)
+    held = {method for book in books for method in book.records}
+    chosen = sorted(held) if methods == "all" else variants(held, methods)
+    asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
+    found = _with_cells(comparing.compare_runs(*books, chosen, asked))
+    facts = tuple(changes(before.environment, after.environment))
+    return replace(found, of=str(run_b), to=str(run_a), changes=facts)
+
+
+def _check_apart(before: Run, after: Run) -> None:
+    """Two runs, not one, with a machine in common."""
+    ids, machines = (
+        [set(run.records[name]) for run in (before, after)] for name in ("run", "machine")
+    )
+    if before.folder.resolve() == after.folder.resolve() or (ids[0] and ids[0] == ids[1]):
+        raise RunError(
+            f"{before.folder} and {after.folder} are the same run; give two, "
+            "or compare two methods of one: --of METHOD --to METHOD"
+        )
+    if all(machines) and machines[0].isdisjoint(machines[1]):
+        raise RunError(
+            f"{before.folder} and {after.folder} were measured on different machines "
+            f"({', '.join(sorted(machines[0]))} and {', '.join(sorted(machines[1]))}); "
+            "ratios are formed within one: measure both on it"
+        )
+
+
+def _with_cells(found: Comparison) -> Comparison:
+    """The same; raises RunError where nothing could be compared."""
     if not found.cells:
         why = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
         raise RunError(
-            f"{above} and {below} have no cell to compare ({why or 'none was asked for'})"
+            f"{found.of} and {found.to} have no cell to compare ({why or 'none was asked for'})"
         )
     return found
 

@@ -32,18 +32,19 @@ def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "report", lambda folder: Path(folder) / "report.html")
 
 
-def stored_run(folder: Path, **seconds: float) -> Path:
+def stored_run(folder: Path, run: str = "r", machine: str = "m", /, **seconds: float) -> Path:
     """A run of one cell a method without measuring: five generations, each call takes so long."""
     folder.mkdir()
     with Store(folder) as store:
         for method, time in seconds.items():
             samples = [
-                Sample(generation=g, round=0, kind="run", loops=1, seconds=time * (1 + g / 100))
+                Sample(generation=g, round=0, kind=kind, loops=1, seconds=seconds)
                 for g in range(5)
+                for kind, seconds in (("run", time * (1 + g / 100)), ("numpy_primal", 1e-5))
             ]
             record = Record(
-                run="r",
-                machine="m",
+                run=run,
+                machine=machine,
                 generation=5,
                 family="lecture",
                 instance="lecture[n=2]",

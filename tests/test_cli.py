@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import pty
 import re
@@ -82,8 +84,29 @@ MISTAKES = {
     ("run", "--out", "damaged", "--resume"): "is damaged",
     ("run", "--out", "formless", "--resume"): "no whole number as its format",
     ("run", "--out", "newer"): "holds a run already",
-    ("compare",): "Missing argument 'RUN'",
-    ("compare", "held", "--of", "reverse"): "Missing option '--to'",
+    ("compare",): "Missing argument 'RUN_A'",
+    ("compare", "held"): "one run with no method; write RUN_A RUN_B",
+    ("compare", "held", "--of", "reverse"): "one run with --of; write",
+    (*HELD, "--methods", "reverse"): "one run with --of, --to, --methods; write",
+    ("compare", "held", "--methods", "reverse"): "one run with --methods; write",
+    ("compare", "held", "later", "--to", "zero"): "two runs with --to; write",
+    (*HELD[:2], "later", *HELD[2:]): "two runs with --of, --to; write",
+    ("compare", "held", "later", "held"): "unexpected extra argument",
+    ("compare", "held", ""): "the name is empty",
+    ("compare", "held", "none"): "no run in none",
+    ("compare", "torn", "held"): "not readable as a run",
+    ("compare", "held", "held"): "held and held are the same run; give two",
+    ("compare", "held", "copy"): "held and copy are the same run",
+    ("compare", "held", "away"): "different machines (m and k)",
+    ("compare", "held", "later", "--methods", "revers"): "did you mean 'reverse'?",
+    ("compare", "held", "later", "--methods", "zero"): "RUN_B was not asked",
+    ("compare", "held", "later", "--methods", ""): "cannot read ''",
+    ("compare", "held", "later", "--operators", "hvp"): "RUN_B and RUN_A have no cell to compare",
+    (*HELD, "--fail-above", "0.05"): "'0.05' is no factor from 1 on; write 1.05 or 5%",
+    (*HELD, "--fail-above", "much"): "is no factor",
+    (*HELD, "--fail-above", "nan"): "is no factor",
+    (*HELD, "--fail-above", "inf%"): "is no factor",
+    (*HELD, "--fail-above", "-5%"): "is no factor",
     ("compare", "none", "--of", "reverse", "--to", "zero"): "no run in none",
     ("compare", "torn", "--of", "reverse", "--to", "zero"): "not readable as a run",
     ("compare", "held", "--of", "revers", "--to", "manual"): "did you mean 'reverse'?",
@@ -124,6 +147,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "torn" / "plan.json").write_text("{ torn")
     (tmp_path / "damaged" / "plan.json").write_text('{"problems": 1}')
     stored_run(tmp_path / "held", reverse=4e-4, manual=1e-4, zero=5e-8)
+    stored_run(tmp_path / "copy", reverse=4e-4)
+    stored_run(tmp_path / "later", "s", reverse=5e-4)
+    stored_run(tmp_path / "away", "s", "k", reverse=4e-4)
     (tmp_path / "formless" / "plan.json").write_text('{"format": "x"}')
     (tmp_path / "empty" / FILE).touch()
     _changed_store(tmp_path / "newer", "PRAGMA user_version = 999")
@@ -270,10 +296,67 @@ def test_two_methods_of_a_run_are_compared(cli, tmp_path: Path) -> None:  # type
     turned = ("compare", folder, "--of", "manual", "--to", "reverse", "--operators", "gradient")
     rows = cli(*turned, "--format", "csv").out.splitlines()
     assert rows[1].startswith("cell,lecture[n=2],gradient,2,1,1,1,0.25,")
-    assert cli(*turned, "--format", "markdown").out.count("\n| ") == 5
+    assert cli(*turned, "--format", "markdown").out.count("\n| ") == 8
     found = diffbench.compare(folder, "manual", "reverse")
     assert [group.name for group in found.totals] == ["all", "n <= 64"]
     assert found.cells[0].value == pytest.approx(0.25)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A run and a later one, in which reverse takes a quarter longer."""
+    first = stored_run(tmp_path / "a", reverse=4e-4, manual=1e-4, zero=5e-8)
+    second = stored_run(tmp_path / "b", "s", reverse=5e-4, manual=1e-4, zero=5e-8)
+    return first, second
+
+
+def test_two_runs_are_compared(cli, pair: tuple[Path, Path]) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    first, second = pair
+    done = cli("compare", first, second)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"RUN_A is {first}, RUN_B is {second}.\n")
+    lines = {line.split("  ")[0]: line.split() for line in done.out.splitlines()}
+    assert lines["lecture"][1:3] == ["2", "1.12"]
+    assert lines["reverse"][1:3] == ["1", "1.25"]
+    assert lines["lecture[n=2] gradient reverse"][-1] == "slower"
+    assert "lecture[n=2] gradient manual" not in lines
+    assert "lecture[n=2] gradient manual" in cli("compare", first, second, "--all").out
+    assert "left out: 1 cells (1 RUN_B: shorter than 10 empty calls)" in done.out
+    only = cli("compare", second, first, "--methods", "reverse", "--format", "csv")
+    (row,) = pd.read_csv(io.StringIO(only.out)).query("kind == 'cell'").itertuples()
+    assert (row.method, row.machine, row.outcome) == ("reverse", "m", "faster")
+    assert row.ratio == pytest.approx(0.8)
+    found = diffbench.compare_runs(first, second, "reverse")
+    assert found.cells[0].value == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize(("limit", "code"), [("1.2", 3), ("20%", 3), ("1.3", 0), ("30 %", 0)])
+def test_a_regression_is_exit_3(cli, pair: tuple[Path, Path], limit: str, code: int) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    plain = cli("compare", *pair)
+    done = cli("compare", *pair, "--fail-above", limit)
+    assert (done.code, done.out) == (code, plain.out)
+    said = [
+        "regression: 1 cell is slower by more than a factor 1.2",
+        "  lecture[n=2] gradient reverse, 1.25 (1.22 to 1.28)",
+    ]
+    assert done.err.splitlines() == (said if code else [])
+    assert cli("compare", *reversed(pair), "--fail-above", limit).code == 0
+
+
+def test_a_method_slower_than_another_is_a_regression_too(cli, pair: tuple[Path, Path]) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    given = ("compare", pair[0], "--fail-above", "5%")
+    slow = cli(*given, "--of", "reverse", "--to", "manual")
+    assert (slow.code, slow.err.count("\n")) == (3, 2)
+    assert cli(*given, "--of", "manual", "--to", "reverse").code == 0
+
+
+def test_other_software_is_noted_and_not_refused(cli, pair: tuple[Path, Path]) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    for folder, version in zip(pair, ("2.1", "2.2"), strict=True):
+        facts = {"machine": "m", "load": [float(version)], "packages": {"numpy": version}}
+        (folder / "environment.json").write_text(json.dumps(facts))
+    done = cli("compare", *pair)
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "environment, RUN_A → RUN_B: numpy 2.1 → 2.2"
 
 
 def test_a_budget_that_is_up_tells_how_to_go_on(

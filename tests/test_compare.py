@@ -10,75 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import synthetic
+from made_rounds import Made, Rounds, rounds, two
 from scipy import stats
 
 from diffbench.analysis import ratios
 from diffbench.analysis.book import Book
 from diffbench.analysis.compare import DERIVATIVES, Comparison, compare
-from diffbench.comparison import COLUMNS, HEADINGS, render, short
+from diffbench.comparison import COLUMNS, DIFFERENT, HEADINGS, render, short
 from diffbench.errors import BadSelection, UnknownName
 from diffbench.measure.intervals import Interval, p_value
-from diffbench.records.record import Record, Sample
-
-Rounds = dict[tuple[int, int], float]  # seconds by (generation, round)
-
-
-class Made:
-    """A run under construction: cells with their rounds; f in numpy takes the same everywhere."""
-
-    def __init__(self) -> None:
-        self.rows: list[Record] = []
-        self.samples: list[dict[str, Any]] = []
-
-    def cell(
-        self,
-        method: str,
-        size: tuple[str, int],
-        seconds: Rounds,
-        operator: str = "gradient",
-        **facts: Any,
-    ) -> None:
-        family, n = size
-        where = {"instance": f"{family}[n={n}]", "operator": operator, "method": method}
-        given = {"run": "r", "machine": "m", "seed": 0, **where}
-        middle = float(np.median([*seconds.values()])) if seconds else None
-        known = {
-            "generation": 1, "family": family, "params": "{}", "n": n, "m": 1, "depth": 1,
-            "claim": "exact", "status": "ok", "command": "", "origin": "native",
-            "verdict": "exact to rounding", "run_s": middle, "empty_call_s": 1e-8,
-        }  # fmt: skip
-        self.rows.append(Record(**{**given, **known, **facts}))
-        for (generation, number), time in seconds.items():
-            for kind, took in (("run", time), ("numpy_primal", 1e-5)):
-                at = {"generation": generation, "round": number, "kind": kind}
-                self.samples.append({**given, **at, "loops": 4, "seconds": 4 * took})
-
-    def book(self) -> Book:
-        columns = ["instance", "operator", "method", *Sample.__struct_fields__]
-        table = pd.DataFrame(self.samples, columns=columns)
-        run = synthetic.SyntheticRun(synthetic.frame(self.rows, Record), table, pd.DataFrame())
-        return Book.of(run)  # type: ignore[arg-type]  # it offers what a Run does
-
-
-def rounds(*times: float, generation: int = 0) -> Rounds:
-    return {(generation, k): time * 1e-4 for k, time in enumerate(times)}
-
-
-def two(
-    *sizes: tuple[str, int], ratio: float = 2.0, generations: int = 5, noise: float = 0.01
-) -> Made:
-    """Two methods a, b over sizes, a slower by ``ratio``, with a little noise."""
-    rng, made = np.random.default_rng(3), Made()
-    for size in sizes:
-        for method, factor in (("a", ratio), ("b", 1.0)):
-            keys = [(g, k) for g in range(generations) for k in range(3)]
-            times = 1e-4 * factor * np.exp(rng.normal(0, noise, len(keys)))
-            made.cell(method, size, dict(zip(keys, times.tolist(), strict=True)))
-    return made
-
 
 # --- one cell ---------------------------------------------------------------------------------
 
@@ -361,9 +303,10 @@ def test_the_text_has_a_line_a_family_the_means_and_the_worst(pair: Comparison) 
 
 def test_markdown_has_the_same_rows(pair: Comparison) -> None:
     rows = [line for line in render(pair, "markdown").splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(pair.families) + len(pair.totals)
-    assert {row.count("|") for row in rows} == {len(HEADINGS) + 1}
-    assert "| **all** | " in rows[-3]
+    table = rows[: 2 + len(pair.families) + len(pair.totals)]
+    assert {row.count("|") for row in table} == {len(HEADINGS) + 1}
+    assert "| **all** | " in table[-3]
+    assert {row.count("|") for row in rows[len(table) :]} == {len(DIFFERENT) + 1}
 
 
 def test_the_csv_holds_every_cell_with_all_digits(pair: Comparison) -> None:

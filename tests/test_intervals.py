@@ -6,15 +6,22 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from diffbench.measure.intervals import (
+    MODERATED,
     MODERATION,
+    MODERATION_GENERATIONS,
     PRIOR_PAIRS,
     PRIOR_SPREAD,
+    Interval,
+    Prior,
     Spread,
     calibrated,
     interval,
     paired,
+    prior,
+    quotient,
     relative_width,
     student,
 )
@@ -147,6 +154,101 @@ def test_identical_code_is_called_different_about_as_rarely_as_it_claims(generat
         (low, high), (other_low, other_high) = cell(), cell()
         apart += low > other_high or other_low > high
     assert apart / 400 <= 0.05
+
+
+# --- many cells -----------------------------------------------------------------------------
+
+
+def cell(*logs: float) -> dict[int, list[float]]:
+    """One round a generation."""
+    return {g: [math.exp(v)] for g, v in enumerate(logs)}
+
+
+def cells(rng: np.random.Generator, likeness: float, count: int) -> list[dict[int, list[float]]]:
+    """Identical code in five generations; true variances scatter as 1 / chi^2 of that freedom."""
+    widths = 0.01 * np.sqrt(likeness / rng.chisquare(likeness, count))
+    return [cell(*rng.normal(0, width, 5)) for width in widths]
+
+
+def test_a_prior_moderates_the_variance_between_generations() -> None:
+    found = interval(cell(0.0, 0.2, 0.4), NONE, Prior(0.01, 3.0))
+    assert found is not None
+    variance = (0.08 + 3 * 0.01) / 5
+    assert found.freedom == pytest.approx(5)
+    assert math.log(found.high) == pytest.approx(0.2 + student(5) * math.sqrt(variance / 3))
+    one = {0: [1.0, 2.0, 3.0]}
+    assert interval(one, NONE, Prior(0.01, 3.0)) == interval(one, NONE)
+
+
+def test_the_typical_variance_is_robust_and_of_enough_cells() -> None:
+    usual = [cell(-s, 0.0, s) for s in np.linspace(0.1, 0.11, MODERATED)]
+    found = prior(usual)
+    assert found is not None
+    middle = np.median([s**2 for s in np.linspace(0.1, 0.11, MODERATED)])
+    assert found.variance == pytest.approx(middle / (stats.chi2.median(2) / 2))
+    assert found.freedom == MODERATION_GENERATIONS  # more alike than chance
+    assert prior(usual[1:]) is None
+    assert prior([*usual[1:], {0: [1.0, 2.0]}, {}, cell(1.0, 1.0)]) is None
+    wild = prior([*usual, cell(-9.0, 9.0)])
+    assert wild is not None
+    assert wild.variance < 0.11**2 / (stats.chi2.median(2) / 2)
+    assert wild.freedom < 1.0
+
+
+def test_generations_of_unequal_number_count_by_their_own_freedom() -> None:
+    rng = np.random.default_rng(4)
+    mixed = [cell(*rng.normal(0, 0.1, int(rng.integers(2, 7)))) for _ in range(3000)]
+    found = prior(mixed)
+    assert found is not None
+    assert found.variance == pytest.approx(0.01, rel=0.05)
+    assert found.freedom == MODERATION_GENERATIONS
+
+
+@pytest.mark.parametrize("likeness", [1.0, 2.0, 3.0])
+def test_the_weight_of_a_prior_is_how_alike_variances_are(likeness: float) -> None:
+    found = prior(cells(np.random.default_rng(3), likeness, 4000))
+    assert found is not None
+    assert found.freedom == pytest.approx(likeness, rel=0.15)
+    rows = [
+        [math.log(v) for (v,) in c.values()]
+        for c in cells(np.random.default_rng(3), likeness, 4000)
+    ]
+    seen = np.log(np.var(rows, axis=1, ddof=1)).var(ddof=1) - special.polygamma(1, 2)
+    assert special.polygamma(1, found.freedom / 2) == pytest.approx(seen)
+
+
+@pytest.mark.parametrize("likeness", [1.0, 2.0, 100.0])
+def test_moderated_intervals_are_honest_and_few_cells_are_called_by_chance(likeness: float) -> None:
+    """Uncorrected at most 6 % do not hold 1; by Bonferroni at most 6 % of tables call any cell."""
+    rng, apart, tables = np.random.default_rng(2), 0, 0
+    for _ in range(400):
+        table = cells(rng, likeness, 40)
+        known = prior(table)
+        found = [interval(row, NONE, known) for row in table]
+        ratios = [(math.log(f.low), math.log(f.high), f.freedom) for f in found if f]
+        apart += sum(not low <= 0 <= high for low, high, _ in ratios)
+        scores = [abs(a + b) / (b - a) * student(freedom) for a, b, freedom in ratios]
+        p = [2 * stats.t.sf(t, row[2]) for t, row in zip(scores, ratios, strict=True)]
+        tables += min(p) * 40 < 0.05
+    assert apart <= 0.06 * 400 * 40
+    assert tables <= 0.06 * 400
+
+
+def test_a_quotient_adds_variances_as_welch_does() -> None:
+    a, b = (0.0, 0.2, 0.4, 0.3), (0.5, 0.6, 0.9)
+    above, below = interval(cell(*a), NONE), interval(cell(*b), NONE)
+    assert above is not None
+    assert below is not None
+    found = quotient(above, below)
+    welch = stats.ttest_ind(a, b, equal_var=False)
+    low, high = welch.confidence_interval(0.95)
+    assert found.freedom == pytest.approx(welch.df)
+    assert (math.log(found.low), math.log(found.high)) == pytest.approx((low, high))
+    assert math.log(found.value) == pytest.approx(0.25 - 0.6)
+    sure = Interval(2.0, 2.0, 2.0, 4.0)
+    assert quotient(sure, sure).low == quotient(sure, sure).high == 1.0
+    half = math.log(found.high / found.low) / 2
+    assert math.log(quotient(above, sure).high * 2) < 0.225 + half
 
 
 def test_rounds_narrow_the_width_within() -> None:

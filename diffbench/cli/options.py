@@ -14,17 +14,19 @@ from diffbench.errors import DiffbenchError
 __all__ = [
     "INTERRUPTED",
     "PROFILES",
+    "REGRESSION",
     "TABLES",
     "USAGE",
     "WRONG",
     "Duration",
+    "Factor",
     "Folder",
     "existing",
     "plugin_option",
     "table",
 ]
 
-WRONG, USAGE, INTERRUPTED = 1, 2, 130
+WRONG, USAGE, REGRESSION, INTERRUPTED = 1, 2, 3, 130
 PROFILES = ("quick", "standard", "full")
 TABLES = ("text", "markdown", "csv")
 plugin_option = click.option(
@@ -53,6 +55,23 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer c
         if not 0.0 < seconds < float("inf"):
             self.fail(f"{value!r} is no time; write 90, 90s, 5m or 1h", param, ctx)
         return seconds
+
+
+class Factor(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A factor of at least 1, or the percentage above it: ``1.05``, ``5%``."""
+
+    name = "factor"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The factor; click's own error with what is accepted."""
+        text = str(value).strip()
+        try:
+            factor = 1.0 + float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            factor = 0.0
+        if not 1.0 <= factor < float("inf"):
+            self.fail(f"{value!r} is no factor from 1 on; write 1.05 or 5%", param, ctx)
+        return factor
 
 
 class Folder(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only

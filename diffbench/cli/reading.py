@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffbench.cli.options import TABLES, Folder
+from diffbench.cli.options import REGRESSION, TABLES, Factor, Folder
+
+if TYPE_CHECKING:
+    from diffbench.analysis.compare import Comparison, Ratio
 
 __all__ = ["compare", "report"]
 
@@ -22,14 +27,66 @@ def report(folder: Path, out: Path | None) -> None:
 
 
 @click.command()
-@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--of", required=True, metavar="METHOD", help="The method whose time is above.")
-@click.option("--to", required=True, metavar="METHOD", help="The method whose time is below.")
+@click.argument("run_a", metavar="RUN_A", type=Folder())
+@click.argument("run_b", metavar="[RUN_B]", type=Folder(), required=False)
+@click.option("--of", metavar="METHOD", help="One run: the method whose time is above.")
+@click.option("--to", metavar="METHOD", help="One run: the method whose time is below.")
+@click.option("--methods", metavar="SELECTION", help="Two runs: these only, as 'reverse,jax'.")
 @click.option("--operators", metavar="NAMES", default="", help="As 'gradient,hvp'; all but value.")
+@click.option("--all", "every", is_flag=True, help="Show every cell, not only those that differ.")
+@click.option(
+    "--fail-above",
+    metavar="FACTOR",
+    type=Factor(),
+    help="Exit 3 where a cell is slower by more than this, as 1.05 or 5%.",
+)
 @click.option("--format", "layout", type=click.Choice(TABLES), default="text", show_default=True)
-def compare(folder: Path, of: str, to: str, operators: str, layout: str) -> None:
-    """Compare the times of two methods of the run in the folder RUN; as CSV with every cell."""
-    from diffbench import api
+def compare(
+    layout: str, every: bool, fail_above: float | None, operators: str, **sides: Any
+) -> None:
+    """Compare the times of two runs, or of two methods of one.
+
+    RUN_A RUN_B: the times of RUN_B over those of RUN_A, cell by cell, each over f in numpy.
+    RUN_A --of METHOD --to METHOD: the times of one method over those of another, paired.
+    As CSV with every cell.
+    """
     from diffbench.comparison import render
 
-    click.echo(render(api.compare(folder, of, to, operators), layout))
+    made = _compared(operators, **sides)
+    click.echo(render(made, layout, every))
+    if fail_above is not None and (cells := made.regressions(fail_above)):
+        _complain(cells, fail_above)
+        sys.exit(REGRESSION)
+
+
+def _compared(
+    operators: str,
+    run_a: Path,
+    run_b: Path | None,
+    of: str | None,
+    to: str | None,
+    methods: str | None,
+) -> Comparison:
+    """One of the two forms; click's error where the options are of both or of neither."""
+    from diffbench import api
+
+    if run_b is None and of is not None and to is not None and methods is None:
+        return api.compare(run_a, of, to, operators)
+    if run_b is not None and of is None and to is None:
+        return api.compare_runs(run_a, run_b, "all" if methods is None else methods, operators)
+    given = {"--of": of, "--to": to, "--methods": methods}
+    names = ", ".join(name for name, value in given.items() if value is not None)
+    runs = "one run" if run_b is None else "two runs"
+    raise click.UsageError(
+        f"{runs} with {names or 'no method'}; write RUN_A RUN_B [--methods SELECTION], "
+        "or RUN_A --of METHOD --to METHOD"
+    )
+
+
+def _complain(cells: list[Ratio], factor: float) -> None:
+    from diffbench.comparison import told
+
+    count = f"{len(cells)} cell{'s are' if len(cells) > 1 else ' is'}"
+    click.echo(f"regression: {count} slower by more than a factor {factor:g}", err=True)
+    for cell in cells:
+        click.echo(f"  {told(cell)}", err=True)

@@ -6,7 +6,8 @@ generations: Student's interval over the generations' medians. With one: the spr
 rounds, and the spread between processes that ran *identical* code (f in numpy, which every worker
 of a group samples), pooled over the run. A few rounds tell little about their own spread, so it is
 moderated by the run's: weighted means of both variances (Smyth, Linear models and empirical Bayes
-methods, 2004).
+methods, 2004). A few generations tell as little: many intervals that are asked at once may lean on
+a prior of them all, with the weight that their likeness allows.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from typing import final
 
 __all__ = [
     "Interval",
+    "Prior",
     "Spread",
     "calibrated",
     "interval",
     "p_value",
     "paired",
+    "prior",
+    "quotient",
     "relative_width",
     "student",
 ]
@@ -34,6 +38,10 @@ MEDIAN_COST = math.sqrt(math.pi / 2)  # a median's standard error over a mean's,
 PRIOR_SPREAD = 0.03  # what is assumed between processes before it is measured ...
 PRIOR_PAIRS = 4  # ... with the weight of so many pairs
 MODERATION = 8  # so many degrees of freedom has the run's spread of rounds beside a cell's own
+MODERATION_GENERATIONS = (
+    4  # at most so many has the prior of many cells beside a cell's generations
+)
+MODERATED = 10  # fewer cells know little of what is typical of them
 
 
 @final
@@ -74,6 +82,15 @@ class Spread:
         return Spread(self.sigma * root, self.pairs, self.rounds * root, self.freedom)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """The variance of logarithms between generations that many cells share, and its freedom."""
+
+    variance: float
+    freedom: float
+
+
 @cache
 def student(freedom: float) -> float:
     """The two-sided 95 % quantile of Student's distribution."""
@@ -111,26 +128,98 @@ def _squares(values: Sequence[float]) -> float:
     return math.fsum((value - mean) ** 2 for value in values)
 
 
-def interval(generations: Mapping[int, Sequence[float]], spread: Spread) -> Interval | None:
+def interval(
+    generations: Mapping[int, Sequence[float]], spread: Spread, known: Prior | None = None
+) -> Interval | None:
     """The median of a positive quantity with its interval; None without any number.
 
-    ``generations`` maps each generation to the quantities that its rounds gave.
+    ``generations`` maps each generation to the quantities that its rounds gave. What is ``known``
+    of cells like this one moderates the variance between several generations.
     """
-    logs = {g: [math.log(v) for v in row if v > 0] for g, row in generations.items()}
-    logs = {g: row for g, row in logs.items() if row}
+    logs = _logs(generations)
     if not logs:
         return None
-    medians = [median(row) for row in logs.values()]
+    medians = [median(row) for row in logs]
     if len(medians) > 1:
-        freedom: float = len(medians) - 1
-        centre, half = fmean(medians), student(freedom) * _error(medians)
+        variance, freedom = _between(medians, known)
+        centre, half = fmean(medians), student(freedom) * math.sqrt(variance / len(medians))
     else:
-        (row,) = logs.values()
+        (row,) = logs
         freedom = _freedom(row, spread)
         centre, half = medians[0], math.hypot(_within(row, spread), spread.half_width)
-    value = median(medians)
+    return _around(centre, half, median(medians), freedom)
+
+
+def _logs(generations: Mapping[int, Sequence[float]]) -> list[list[float]]:
+    """The logarithms of each generation that has any."""
+    logs = [[math.log(v) for v in row if v > 0] for row in generations.values()]
+    return [row for row in logs if row]
+
+
+def _around(centre: float, half: float, value: float, freedom: float) -> Interval:
+    """From logarithms; it is stretched to hold the value."""
     low, high = min(centre - half, value), max(centre + half, value)
     return Interval(math.exp(value), math.exp(low), math.exp(high), freedom)
+
+
+def quotient(above: Interval, below: Interval) -> Interval:
+    """The ratio of two quantities that were measured apart, with its interval.
+
+    Variances of logarithms add; the degrees of freedom are those of Welch (1947).
+    """
+    parts = [_error(side) for side in (above, below)]
+    freedom = _satterthwaite(parts)
+    half = student(freedom) * math.sqrt(sum(variance for variance, _ in parts))
+    value = math.log(above.value) - math.log(below.value)
+    return _around(_centre(above) - _centre(below), half, value, freedom)
+
+
+def _centre(found: Interval) -> float:
+    return (math.log(found.low) + math.log(found.high)) / 2
+
+
+def _error(found: Interval) -> tuple[float, float]:
+    """The variance of its centre, in logarithms, and the degrees of freedom."""
+    half = (math.log(found.high) - math.log(found.low)) / 2
+    return (half / student(found.freedom)) ** 2, found.freedom
+
+
+def prior(cells: Iterable[Mapping[int, Sequence[float]]]) -> Prior | None:
+    """What is typical of the variances between generations of many cells; None of too few.
+
+    Each cell maps its generations to the quantities of their rounds. The variance is robust: the
+    median over the cells of theirs, each over the median of chi^2 per degree of freedom. Its
+    freedom is that of the distribution from which such variances come (Smyth 2004, section 6.2):
+    the less alike they are, the less one tells of another.
+    """
+    from scipy.special import chdtri, digamma, polygamma
+
+    medians = [[median(row) for row in _logs(cell)] for cell in cells]
+    known = [(_squares(row), len(row) - 1) for row in medians if len(row) > 1]
+    known = [(squares, freedom) for squares, freedom in known if squares > 0]
+    if len(known) < MODERATED:
+        return None
+    variance = median(squares / float(chdtri(freedom, 0.5)) for squares, freedom in known)
+    seen = [math.log(squares / 2) - float(digamma(freedom / 2)) for squares, freedom in known]
+    chance = fmean(float(polygamma(1, freedom / 2)) for _, freedom in known)
+    return Prior(variance, _likeness(_squares(seen) / (len(seen) - 1) - chance))
+
+
+def _likeness(variance: float) -> float:
+    """The degrees of freedom at which logarithms of true variances vary so, within the limit.
+
+    2 y where the trigamma function of y is that variance: Newton's way on its reciprocal, which
+    is nearly straight and bends so that no step is too long.
+    """
+    from scipy.special import polygamma
+
+    y = MODERATION_GENERATIONS / 2
+    if variance <= polygamma(1, y):
+        return MODERATION_GENERATIONS
+    for _ in range(8):
+        slope = float(polygamma(1, y))
+        y += slope * (1 - slope / variance) / float(polygamma(2, y))
+    return 2 * y
 
 
 def p_value(found: Interval) -> float:
@@ -148,9 +237,13 @@ def p_value(found: Interval) -> float:
     return 2 * float(stdtr(found.freedom, -distance * student(found.freedom)))
 
 
-def _error(values: Sequence[float]) -> float:
-    """The standard error of the mean."""
-    return math.sqrt(_squares(values) / (len(values) - 1) / len(values))
+def _between(medians: Sequence[float], known: Prior | None) -> tuple[float, float]:
+    """The variance of generations and its degrees of freedom, moderated by what is known."""
+    squares, freedom = _squares(medians), len(medians) - 1
+    if known is None:
+        return squares / freedom, freedom
+    total = freedom + known.freedom
+    return (squares + known.freedom * known.variance) / total, total
 
 
 def _rounds(row: Sequence[float], spread: Spread) -> tuple[float, int]:
@@ -169,8 +262,11 @@ def _within(row: Sequence[float], spread: Spread) -> float:
 
 
 def _freedom(row: Sequence[float], spread: Spread) -> float:
-    """Those of the sum of both variances (Satterthwaite 1946)."""
-    parts = [_rounds(row, spread), (spread.sigma**2, spread.pairs + PRIOR_PAIRS)]
+    return _satterthwaite([_rounds(row, spread), (spread.sigma**2, spread.pairs + PRIOR_PAIRS)])
+
+
+def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+    """The degrees of freedom of a sum of variances that have their own (Satterthwaite 1946)."""
     total = sum(variance for variance, _ in parts)
     if not total:
         return PRIOR_PAIRS  # nothing varied: the width is zero whatever the tail

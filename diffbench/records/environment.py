@@ -10,13 +10,14 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from diffbench import __version__
 from diffbench.running.platform import THREADS, affinity, memory_bytes
 
-__all__ = ["environment", "machine_id"]
+__all__ = ["changes", "environment", "machine_id"]
 
 PACKAGES = (
     "numpy",
@@ -31,6 +32,8 @@ PACKAGES = (
     "torch",
     "casadi",
 )
+SOFTWARE = ("python", "implementation", "compiler", "diffbench", "kernel", "blas")
+SETTINGS = ("affinity", "governor")
 IDENTITY = ("system", "architecture", "cpu", "cpus", "memory_gib")
 CPU = Path("/sys/devices/system/cpu")
 
@@ -45,6 +48,26 @@ def machine_id(facts: dict[str, Any]) -> str:
     """The same for machines that cannot be told apart by what matters to a time; no names in it."""
     text = json.dumps([facts.get(name) for name in IDENTITY])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What may move a time and is not the same in two environments: ``numpy 2.1 → 2.2``."""
+    old, new = dict(_movers(before)), dict(_movers(after))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return [f"{name} {_said(old.get(name))} → {_said(new.get(name))}" for name in names]
+
+
+def _movers(facts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The facts that two runs should share, by name."""
+    yield from ((name, facts.get(name)) for name in (*SOFTWARE, *SETTINGS))
+    for table in ("packages", "threads"):
+        yield from facts.get(table, {}).items()
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 def _machine() -> dict[str, Any]:
