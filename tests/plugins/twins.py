@@ -1,14 +1,16 @@
-"""Every engine under two names, and pairs whose work differs by exactly one part in twenty."""
+"""Methods under two names, and pairs whose work differs by exactly one part in twenty."""
 
 from diffbench.method import Kernel
 from diffbench.methods.autograd import Autograd
-from diffbench.methods.compiled_reverse import CompiledReverse
+from diffbench.methods.finite_difference import FiniteDifference
 from diffbench.methods.forward import Forward
 from diffbench.methods.manual import Manual
 from diffbench.methods.reverse import Reverse
+from diffbench.methods.symbolic import Symbolic
 
+TWINS = (Autograd, FiniteDifference, Forward, Manual, Reverse, Symbolic)
+REPEATED = (Manual, Reverse)
 SLOTS = ("__dict__", "__weakref__")  # every class makes its own
-BASES = (Autograd, CompiledReverse, Forward, Manual, Reverse)
 
 
 def repeated(base, times):
@@ -27,17 +29,13 @@ def repeated(base, times):
     return build
 
 
-def named(base, name, build):
+def named(base, end, build):
     """A class of its own, as the registry wants it."""
     own = {key: value for key, value in vars(base).items() if key not in SLOTS}
+    name = f"{base.name}_{end}"
     return type(name, (), {**own, "name": name, "__module__": __name__, "build": build})
 
 
-for base in BASES:
-    for name, build in (
-        (f"{base.name}_twin", base.build),
-        (f"{base.name}_20", repeated(base, 20)),
-        (f"{base.name}_21", repeated(base, 21)),
-    ):
-        globals()[name] = named(base, name, build)
-del base
+METHODS = [named(base, "twin", base.build) for base in TWINS]
+METHODS += [named(base, times, repeated(base, times)) for base in REPEATED for times in (20, 21)]
+globals().update({kind.name: kind for kind in METHODS})
