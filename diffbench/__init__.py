@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from diffbench import ad
     from diffbench.api import Interrupted, compare, load, run
+    from diffbench.care.clean import clean
+    from diffbench.care.doctor import doctor
+    from diffbench.care.info import info
     from diffbench.errors import DiffbenchError
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
@@ -26,7 +29,10 @@ __all__ = [
     "Study",
     "StudyRow",
     "ad",
+    "clean",
     "compare",
+    "doctor",
+    "info",
     "load",
     "run",
 ]
@@ -42,7 +48,10 @@ HOMES = {
     "Run": "records.run",
     "Study": "study",
     "StudyRow": "study",
+    "clean": "care.clean",
     "compare": "api",
+    "doctor": "care.doctor",
+    "info": "care.info",
     "load": "api",
     "run": "api",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import BadSelection, PluginError, RunError
-from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
+from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, Run, load
 from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
 from diffbench.running.plan import Request
 from diffbench.running.plan import profile as profile_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupted", "compare", "load", "report", "requested", "run"]
 
-REPORT = "report.html"
 REPORT_S = 8.0  # of a budget, kept for exports and the report
 
 

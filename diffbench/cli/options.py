@@ -11,7 +11,7 @@ import click
 
 from diffbench.errors import DiffbenchError
 
-__all__ = ["INTERRUPTED", "PROFILES", "TABLES", "USAGE", "Duration", "Folder", "existing"]
+__all__ = ["INTERRUPTED", "PROFILES", "TABLES", "USAGE", "Age", "Duration", "Folder", "existing"]
 
 USAGE, INTERRUPTED = 2, 130
 PROFILES = ("quick", "standard", "full")
@@ -41,6 +41,24 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer c
             seconds = -1.0
         if not 0.0 < seconds < float("inf"):
             self.fail(f"{value!r} is no time; write 90, 90s, 5m or 1h", param, ctx)
+        return seconds
+
+
+class Age(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A number with h, d or w, in seconds: ``12h``, ``30d``."""
+
+    name = "age"
+    units: Mapping[str, float] = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The seconds; click's own error with what is accepted."""
+        text = str(value).strip().lower()
+        try:
+            seconds = float(text[:-1]) * self.units.get(text[-1:], 0.0)
+        except ValueError:
+            seconds = 0.0
+        if not 0.0 < seconds < float("inf"):
+            self.fail(f"{value!r} is no age; write 12h, 30d or 4w", param, ctx)
         return seconds
 
 

@@ -85,6 +85,7 @@ class Executor:
             self._note("sizes of the instances")
             plan = blocks(self._described(points), self.profile, asked)
             self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
+            self.ledger.store.save_meta("cells", self.total)  # for who looks at a run at work
             for generation in range(self.ledger.context.request.generations):
                 for block in plan:
                     self._block(block, generation)
