@@ -310,7 +310,7 @@ def file_system(subject: Subject) -> Finding:
     if kind is None:
         return _unknown("no list of mounts")
     if kind in DISTANT:
-        return Finding(f"{kind}: not local", NOTE, "run on a local disk, as --out /tmp/mine")
+        return Finding(f"{kind}: not local", NOTE, "take --out on a local disk")
     advice = "it is gone with the next start: take --out on a disk"
     return _either(kind not in IN_MEMORY, kind, NOTE, advice)
 

@@ -13,6 +13,7 @@ from typing import Any, final
 from diffbench.care.checks import BAD, CHECKS, NOTE, UNKNOWN, Probe, Subject, noise
 from diffbench.care.floor import Floor, noise_floor
 from diffbench.care.words import columns, percent
+from diffbench.errors import RunError
 from diffbench.running.lanes import Fleet, Job, Lanes, Reply
 from diffbench.running.machine import Machine
 from diffbench.running.plan import profile
@@ -90,7 +91,10 @@ def doctor(
     found = [Check(name, *check(subject)) for name, check in CHECKS.items()]
     if quick:
         return Diagnosis(tuple(found), None)
-    floor = noise_floor(EFFORT)
+    try:
+        floor = noise_floor(EFFORT)
+    except (RunError, OSError) as error:
+        return Diagnosis((*found, Check("noise", f"not measured: {error}", BAD, "")), None)
     return Diagnosis((*found, Check("noise", *noise(floor))), floor)
 
 
@@ -112,21 +116,25 @@ def _share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> flo
 
 def probed(machine: Machine) -> Probe | str:
     """One worker started, asked and ended; a sentence where that fails."""
-    replies: list[Reply] = []
     row = profile(EFFORT)
     timing = [] if machine.timing is None else [machine.timing]
-    with tempfile.TemporaryDirectory() as folder:
-        fleet = Fleet({"plugins": (), "memory": row.memory, "cpus": timing}, Path(folder))
-        try:
-            Lanes(fleet, timing, 1).run([Job("probe", {"do": "drop"}, row.limit_s, replies.append)])
-            return _hello(fleet, replies[0], machine)
-        finally:
-            fleet.kill_all()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            fleet = Fleet({"plugins": (), "memory": row.memory, "cpus": timing}, Path(folder))
+            return _asked(fleet, Lanes(fleet, timing, 1), row.limit_s, machine)
+    except OSError as error:
+        return f"no worker: {error}"
 
 
-def _hello(fleet: Fleet, reply: Reply, machine: Machine) -> Probe | str:
-    if "error" in reply:
-        return f"no worker: {reply['error']['reason']}"
-    facts: dict[str, Any] = fleet.hellos["probe"]
-    worker, _ = fleet.get("probe")
-    return Probe(**{**facts, "cpus": tuple(facts["cpus"])}, limit=machine.data_limit(worker.pid))
+def _asked(fleet: Fleet, lanes: Lanes, limit: float, machine: Machine) -> Probe | str:
+    replies: list[Reply] = []
+    try:
+        lanes.run([Job("probe", {"do": "drop"}, limit, replies.append)])
+        if "error" in replies[0]:
+            return f"no worker: {replies[0]['error']['reason']}"
+        facts: dict[str, Any] = fleet.hellos["probe"]
+        worker, _ = fleet.get("probe")
+        cap = machine.data_limit(worker.pid)
+        return Probe(**{**facts, "cpus": tuple(facts["cpus"])}, limit=cap)
+    finally:
+        fleet.kill_all()

@@ -28,6 +28,8 @@ def doctor(quick: bool, layout: str) -> None:
     """
     from diffbench.care.doctor import doctor as examine
 
+    if not quick and sys.stderr.isatty():
+        click.echo("measuring the noise floor: some ten seconds", err=True)
     made = examine(quick=quick)
     click.echo(made.json() if layout == "json" else made.text())
 
