@@ -231,7 +231,7 @@ def test_all_that_a_run_writes_is_known(tmp_path: Path, monkeypatch: pytest.Monk
         (["runs/none"], {}, "runs/none is no run"),
         (["runs/old", "runs/notes"], {"keep": 0}, "runs/notes is no run"),
         (["runs/file"], {"keep": 0}, "runs/file is no run"),
-        (["runs"], {"keep": 0}, "runs is no run"),
+        (["runs"], {"keep": 0}, r"runs is no run, so it stays; name the runs in it: runs/\*"),
         (["runs/link"], {"keep": 0}, "runs/link is a link"),
         ([], {"keep": -1}, "must not be negative, got -1"),
         ([], {"older_than": 0.0}, "must be positive seconds, got 0"),

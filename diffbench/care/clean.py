@@ -128,7 +128,8 @@ def _named(runs: Sequence[Path]) -> list[Path]:
             target = folder.resolve()
             raise RunError(f"{folder} is a link, which clean does not follow; name {target}")
         if not is_run(folder):
-            raise RunError(f"{folder} is no run, so it stays; give folders of runs, as runs/NAME")
+            instead = f"name the runs in it: {folder}/*" if runs_in(folder) else "name runs/NAME"
+            raise RunError(f"{folder} is no run, so it stays; {instead}")
     return list({folder.resolve(): folder for folder in runs}.values())
 
 
