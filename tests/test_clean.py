@@ -112,6 +112,16 @@ def test_whole_runs_go_where_all_criteria_agree(
     assert names(runs) == {*before, "notes", "file"} - gone
 
 
+def test_to_read_a_run_makes_it_no_younger(runs: Path) -> None:
+    for name in ("run.sqlite-shm", "mine.txt"):
+        (runs / "old" / name).touch()
+    made = diffbench.clean(older_than=50 * DAY_S)
+    assert [row.path for row in made.removals] == [runs / "old"]
+    (runs / "old" / "shard-1-of-2").mkdir()
+    (runs / "old" / "shard-1-of-2" / FILE).write_bytes((runs / "old" / FILE).read_bytes())
+    assert diffbench.clean(older_than=50 * DAY_S).removals == []
+
+
 def test_only_the_named_runs_are_looked_at(runs: Path) -> None:
     made = diffbench.clean([runs / "old", runs / "middle", runs / "old/"], keep=1, yes=True)
     assert made.looked == 2

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from diffbench.care.checks import BAD, CHECKS, NOTE, UNKNOWN, Probe, Subject, noise
 from diffbench.care.floor import Floor, noise_floor
@@ -132,9 +132,8 @@ def _asked(fleet: Fleet, lanes: Lanes, limit: float, machine: Machine) -> Probe 
         lanes.run([Job("probe", {"do": "drop"}, limit, replies.append)])
         if "error" in replies[0]:
             return f"no worker: {replies[0]['error']['reason']}"
-        facts: dict[str, Any] = fleet.hellos["probe"]
-        worker, _ = fleet.get("probe")
-        cap = machine.data_limit(worker.pid)
-        return Probe(**{**facts, "cpus": tuple(facts["cpus"])}, limit=cap)
+        hello, (worker, _) = fleet.hellos["probe"], fleet.get("probe")
+        facts = {name: hello[name] for name in ("cpu_share", "clock_s", "empty_call_s")}
+        return Probe(tuple(hello["cpus"]), **facts, limit=machine.data_limit(worker.pid))
     finally:
         fleet.kill_all()

@@ -32,7 +32,8 @@ __all__ = [
 
 HOME = Path("runs")
 DRAFTS = tuple(f"{name}.new" for name in (PLAN, ENVIRONMENT))
-LOGS = tuple(f"{FILE}-{kind}" for kind in ("wal", "shm", "journal"))
+SHARED = f"{FILE}-shm"  # what reads the log writes to this, too
+LOGS = (f"{FILE}-wal", f"{FILE}-journal", SHARED)
 WRITTEN = frozenset({PLAN, ENVIRONMENT, FILE, REPORT, *LOGS, *DRAFTS, *FILES.values()})
 SHARD = re.compile(r"shard-(\d+)-of-(\d+)")
 
@@ -112,7 +113,7 @@ def last_written(folder: Path) -> float:
 
 def _times(folder: Path) -> Iterator[float]:
     for entry in entries(folder):
-        if own(entry):
+        if own(entry) and entry.name != SHARED:
             yield entry.stat(follow_symlinks=False).st_mtime
     for shard in shards(folder).values():
         yield from _times(shard)
