@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from diffbench import ad
     from diffbench.api import Interrupted, compare, compare_runs, load, plan, run
+    from diffbench.care.clean import clean
+    from diffbench.care.doctor import doctor
+    from diffbench.care.info import info
     from diffbench.errors import DiffbenchError
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
@@ -26,8 +29,11 @@ __all__ = [
     "Study",
     "StudyRow",
     "ad",
+    "clean",
     "compare",
     "compare_runs",
+    "doctor",
+    "info",
     "load",
     "plan",
     "run",
@@ -44,8 +50,11 @@ HOMES = {
     "Run": "records.run",
     "Study": "study",
     "StudyRow": "study",
+    "clean": "care.clean",
     "compare": "api",
     "compare_runs": "api",
+    "doctor": "care.doctor",
+    "info": "care.info",
     "load": "api",
     "plan": "api",
     "run": "api",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import BadSelection, PluginError, RunError
-from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
+from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, Run, load
 from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
 from diffbench.running.plan import Request
 from diffbench.running.plan import profile as profile_of
@@ -34,7 +34,6 @@ __all__ = [
     "run",
 ]
 
-REPORT = "report.html"
 # What is kept of a budget for the last intervals, the exports and the report: seconds.
 FINISH_S, FINISH_CELL_S = 4.0, 1e-3
 

@@ -120,7 +120,7 @@ def _workers(found: Any) -> Iterator[Table]:
         names = sorted(name for name in found if name.startswith(" "))  # no method's name does
         columns = (
             Column("Worker"),
-            Column("Pinned to"),
+            Column("Started on"),
             Column("Processors at work", True),
             Column("Reading the clock, ns", True),
             Column("Empty call, ns", True),

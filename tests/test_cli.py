@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -120,6 +121,25 @@ MISTAKES = {
     ("report", "other"): "its table records has other columns (digits)",
     ("report", "empty"): "its table records is missing",
     ("report", ""): "the name is empty",
+    ("info",): "Missing argument 'RUN'",
+    ("info", ""): "the name is empty",
+    ("info", "none"): "no run in none",
+    ("info", "."): "; try away",
+    ("info", "torn"): "is not readable",
+    ("info", "newer"): "newer diffbench",
+    ("info", "held", "--format", "csv"): "'csv' is not one of",
+    ("clean",): "no folder runs here",
+    ("clean", ""): "the name is empty",
+    ("clean", "none"): "none is no run",
+    ("clean", "file", "--yes"): "file is no run",
+    ("clean", "held", "--keep", "-1"): "-1 is not in the range",
+    ("clean", "held", "--keep", "few"): "'few' is not a valid integer",
+    ("clean", "--keep", "2"): "no folder runs here",
+    ("clean", "held", "--older-than", "30"): "no age; write 12h, 30d or 4w",
+    ("clean", "held", "--older-than", "-1d"): "no age",
+    ("clean", "held", "--older-than", ""): "no age",
+    ("doctor", "now"): "unexpected extra argument",
+    ("doctor", "--format", "csv"): "'csv' is not one of",
     ("list", "methods", "--plugin", "none.py"): "no plugin file",
     ("show", "lectur"): "did you mean 'lecture'?",
     ("show", "lecture[n=3]"): "multiple of 2",
@@ -357,6 +377,41 @@ def test_other_software_is_noted_and_not_refused(cli, pair: tuple[Path, Path]) -
     done = cli("compare", *pair)
     assert done.code == 0
     assert done.out.splitlines()[-1] == "environment, RUN_A → RUN_B: numpy 2.1 → 2.2"
+
+
+def test_info_tells_what_a_run_holds(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    folder = stored_run(tmp_path / "run", reverse=4e-4, manual=1e-4)
+    done = cli("info", folder)
+    assert (done.code, done.err) == (0, "")
+    assert "status    2 ok" in done.out.splitlines()
+    facts = json.loads(cli("info", folder, "--format", "json").out)
+    assert facts["methods"] == {"manual": {"ok": 1}, "reverse": {"ok": 1}}
+
+
+def test_clean_tells_what_to_type_and_removes_it_then(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    folder = stored_run(tmp_path / "my run", reverse=4e-4)
+    listed = cli("clean", folder, "--unfinished", "--older-than", "0.0000001h")
+    assert listed.code == 0
+    *_, line = listed.out.splitlines()
+    assert line == f"  diffbench clean '{folder}' --unfinished --older-than 0.0000001h --yes"
+    assert folder.exists()
+    done = cli(*shlex.split(line)[1:])
+    assert done.out.startswith("removed:\n")
+    assert "to remove it" not in done.out
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("layout", ["text", "json"])
+def test_doctor_ends_with_its_verdict(
+    cli,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: str,  # type: ignore[no-untyped-def]  # a fixture
+) -> None:
+    monkeypatch.setattr("diffbench.care.doctor.WATCH_S", 0.0)
+    done = cli("doctor", "--quick", "--format", layout)
+    assert (done.code, done.err) == (0, "")
+    last = done.out.splitlines()[-1] if layout == "text" else json.loads(done.out)["sentence"]
+    assert re.match(r"(fit|fit with care|not fit) to measure", last)
 
 
 def test_a_budget_that_is_up_tells_how_to_go_on(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from small_runs import stored_run
 
 HEAVY = {"jax", "sympy", "autograd", "flint", "altair", "vl_convert", "scipy", "llvmlite"}
 DATA = {"numpy", "pandas", "rich", "jinja2"}
@@ -44,9 +46,18 @@ def test_importing_the_package_loads_nothing() -> None:
     assert loaded("import diffbench", HEAVY | DATA) == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "--help"]])
+HELPED = ("run", "list", "doctor", "info", "clean")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in HELPED)])
 def test_help_loads_nothing(arguments: list[str]) -> None:
     assert loaded_by(arguments, HEAVY | DATA) == set()
+
+
+def test_looking_after_runs_and_machines_loads_nothing(tmp_path: Path) -> None:
+    folder = str(stored_run(tmp_path / "run", manual=1e-6))
+    for arguments in (["info", folder], ["clean", folder, "--keep", "0"], ["doctor", "--quick"]):
+        assert loaded_by(arguments, HEAVY | DATA) == set()
 
 
 @pytest.mark.parametrize("kind", ["methods", "problems", "operators"])

@@ -18,6 +18,7 @@ __all__ = [
     "TABLES",
     "USAGE",
     "WRONG",
+    "Age",
     "Duration",
     "Factor",
     "Folder",
@@ -72,6 +73,24 @@ class Factor(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         if not 1.0 <= factor < float("inf"):
             self.fail(f"{value!r} is no factor from 1 on; write 1.05 or 5%", param, ctx)
         return factor
+
+
+class Age(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A number with h, d or w, in seconds: ``12h``, ``30d``."""
+
+    name = "age"
+    units: Mapping[str, float] = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """The seconds; click's own error with what is accepted."""
+        text = str(value).strip().lower()
+        try:
+            seconds = float(text[:-1]) * self.units.get(text[-1:], 0.0)
+        except ValueError:
+            seconds = 0.0
+        if not 0.0 < seconds < float("inf"):
+            self.fail(f"{value!r} is no age; write 12h, 30d or 4w", param, ctx)
+        return seconds
 
 
 class Folder(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +131,9 @@ def _faults(made: Run) -> list[str]:
 
 def _left(made: Run) -> str:
     """What a budget cut off, in words; empty where nothing is left."""
-    records, generations = made.records, _least(made.plan)
+    from diffbench.running.plan import least_generations
+
+    records, generations = made.records, least_generations(made.plan)
     missing = made.plan.get("cells", 0) - len(records)
     if records.empty and not missing:
         return "not even the sizes of the instances were known in that time"
@@ -140,11 +141,3 @@ def _left(made: Run) -> str:
     parts = [f"cells left: {missing}"] * (missing > 0)
     parts += [f"cells with fewer than {generations} generations: {behind}"] * (behind > 0)
     return ", ".join(parts)
-
-
-def _least(plan: Mapping[str, Any]) -> int:
-    """The generations that make a run complete."""
-    from diffbench.running.plan import profile
-
-    asked: int | None = plan.get("generations", 1)
-    return profile(plan["profile"]).generations if asked is None else asked

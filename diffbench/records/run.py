@@ -14,10 +14,11 @@ from diffbench.records.store import TABLES, read
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENVIRONMENT", "PLAN", "Run", "load"]
+__all__ = ["ENVIRONMENT", "PLAN", "REPORT", "Run", "load"]
 
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
+REPORT = "report.html"
 
 
 @final

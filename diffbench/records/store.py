@@ -22,7 +22,7 @@ from diffbench.errors import RunError
 from diffbench.records.record import KEY, SCHEMA, Record, Sample
 from diffbench.study import StudyRow
 
-__all__ = ["SAMPLE_KEY", "Store", "columns", "read"]
+__all__ = ["SAMPLE_KEY", "Store", "columns", "read", "reading"]
 
 FILE = "run.sqlite"
 SAMPLE_KEY = ("instance", "seed", "operator", "method", "machine")
@@ -208,13 +208,20 @@ def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
     Raises RunError where there is no run, it is broken, or a newer diffbench wrote it.
     """
+    with reading(folder) as db:
+        cursor = db.execute(f'SELECT * FROM "{table}" ORDER BY rowid')
+        return [row[0] for row in cursor.description], cursor.fetchall()
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A run's database, read-only and checked; raises as ``read`` does, for the body too."""
     path = folder / FILE
     if not path.is_file():
         raise RunError(f"no run in {folder} (no {FILE}); give the folder of a run, as runs/NAME")
     with _readable(path), closing(_open_read_only(path)) as db:
         _check_tables(db, path, older=_check_version(db, path) < SCHEMA)
-        cursor = db.execute(f'SELECT * FROM "{table}" ORDER BY rowid')
-        return [row[0] for row in cursor.description], cursor.fetchall()
+        yield db
 
 
 @contextmanager

@@ -86,6 +86,7 @@ class Executor:
             self._note("sizes of the instances")
             plan = blocks(self._described(points), self.profile, asked)
             self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
+            self.ledger.store.save_meta("cells", self.total)  # for who looks at a run at work
             least = self.ledger.context.request.least_generations
             for generation in range(MOST_GENERATIONS if self.fills else least):
                 worked = self._generation(plan, generation, studies)

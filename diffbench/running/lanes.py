@@ -55,13 +55,15 @@ class Fleet:
         self.hellos: dict[str, dict[str, Any]] = {}
         self.spending = Spending()
 
-    def get(self, name: str) -> tuple[Worker, bool]:
-        """The worker of that name, and whether it was started for this."""
+    def get(self, name: str, cpu: int | None) -> tuple[Worker, bool]:
+        """The worker of that name, and whether it was started for this, on that processor."""
         if name in self._alive:
             return self._alive[name], False
         self._started += 1
         log = self._scratch / f"worker-{self._started}.log"
-        worker = Worker(self._config, log, self._supervisor)
+        cpus = self._config["cpus"] if cpu is None else [cpu]
+        worker = Worker({**self._config, "cpus": cpus}, log, self._supervisor)
+        worker.cpu = cpu
         self._alive[name] = worker
         return worker, True
 
@@ -158,7 +160,7 @@ class Lanes:
         return len(self._queues[name]) * fmean(self._seconds.get(name, (1.0,)))
 
     def _start(self, job: Job, cpu: int | None) -> None:
-        worker, fresh = self._fleet.get(job.worker)
+        worker, fresh = self._fleet.get(job.worker, cpu)
         if cpu is not None and worker.cpu != cpu:
             move(worker.pid, (cpu,))
             worker.cpu = cpu

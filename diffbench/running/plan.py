@@ -30,6 +30,7 @@ __all__ = [
     "blocks",
     "command",
     "described",
+    "least_generations",
     "profile",
 ]
 
@@ -140,8 +141,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def least_generations(self) -> int:
         """How many a cell must have for the run to be complete."""
-        default = profile(self.profile).generations
-        return default if self.generations is None else self.generations
+        return least_generations(msgspec.structs.asdict(self))
 
 
 @final
@@ -217,6 +217,12 @@ def _block(facts: Mapping[str, Any], row: Profile, asked: tuple[str, ...]) -> Bl
     size = {name: facts[name] for name in ("n", "m", "scalar")}
     operators = planned(row, asked, **size, sparse=facts.get("sparse", ()))
     return Block(**facts, operators=operators)
+
+
+def least_generations(plan: Mapping[str, Any]) -> int:
+    """How many generations make the run complete that was begun with that plan.json."""
+    asked: int | None = plan.get("generations", 1)
+    return profile(plan.get("profile", "standard")).generations if asked is None else asked
 
 
 def command(request: Request, instance: str, method: str, operator: str) -> str:
