@@ -145,23 +145,22 @@ def test_a_real_run_is_told_while_it_works_and_after(
     folder, seen = tmp_path / "run", []
 
     def look(progress: Progress) -> None:
-        if progress.made == 1 and not seen:
+        if progress.made and not seen:
             assert (folder / f"{FILE}-wal").exists()
-            seen.append(diffbench.info(folder))
+            seen.append((progress.made, diffbench.info(folder)))
 
-    diffbench.run(
-        "lecture[n=2]", "manual,zero", "gradient,value", "quick", out=folder, progress=look
-    )
-    (during,) = seen
-    assert (during.cells, during.planned) == (1, 4)
+    asked = ("lecture[n=2|32]", "manual,zero", "gradient,value", "quick")
+    diffbench.run(*asked, out=folder, progress=look)
+    ((made, during),) = seen
+    assert (during.cells, during.planned) == (made, 8)
     assert not during.complete
     assert during.at_work is platform.LINUX
     assert (during.command == "") is platform.LINUX
     after = diffbench.info(folder)
-    assert (after.cells, after.complete, after.at_work) == (4, True, False)
+    assert (after.cells, after.complete, after.at_work) == (8, True, False)
     assert set(after.studies.values()) == {"ok"}
     facts = json.loads(after.json())
-    assert facts["methods"] == {"manual": {"ok": 2}, "zero": {"ok": 2}}
+    assert facts["methods"] == {"manual": {"ok": 4}, "zero": {"ok": 4}}
     assert facts["environment"]["machine"] == facts["machines"][0]
     assert f"numpy {facts['environment']['packages']['numpy']}" in after.text()
 
