@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PAGE"]
 
 WORKERS = "workers"  # of the environment: a table a process
+SPENT = "spent"  # and where the time went
 HOW = (
     "Time of one call: the median of samples, each a loop of calls doubled until it is long "
     "enough, divided by its calls; garbage collector off, warm-up and first call apart, "
@@ -49,11 +50,13 @@ def render(run: Run) -> list[Any]:
     blocks: list[Any] = [Text("How each number was made", items=HOW)]
     if len(run.records):
         blocks += [_noise(answered(run.records)), _warnings(run.records)]
-    facts = {key: value for key, value in run.environment.items() if key != WORKERS}
+    apart = (WORKERS, SPENT)
+    facts = {key: value for key, value in run.environment.items() if key not in apart}
     return [
         *blocks,
         _table("environment", "The machine and the software of this run", facts),
         *_workers(run.environment.get(WORKERS)),
+        *_spent(run.environment.get(SPENT)),
         _table("plan", "What was asked for", run.plan),
         Text("Do it again", (_again(run),)),
     ]
@@ -141,6 +144,24 @@ def _worker(name: str, facts: Mapping[str, Any]) -> list[Any]:
         number(facts.get("cpu_share"), 2),
         *(number(None if value is None else value * 1e9) for value in nanoseconds),
     ]
+
+
+def _spent(found: Any) -> Iterator[Table]:
+    """Seconds by what was done in them, the most first, over the seconds of the run."""
+    if isinstance(found, Mapping) and found.get("wall"):
+        kinds = {key: value for key, value in found.items() if key not in ("wall", "inside")}
+        rows = [
+            [kind, number(seconds), number(100 * seconds / found["wall"], 2)]
+            for kind, seconds in sorted(kinds.items(), key=lambda row: -row[1])
+        ]
+        wall, inside = found["wall"], 100 * found["inside"] / found["wall"]
+        caption = (
+            f"Where the time went: of {wall:.0f} seconds until the last cell of this start, "
+            f"{inside:.0f} % passed while a method "
+            "was prepared or called. Workers work side by side, so the rows may sum to more."
+        )
+        columns = (Column("What"), Column("Seconds", True), Column("% of the run", True))
+        yield Table("spent", caption, columns, rows, plain=True)
 
 
 def _listed(values: Sequence[Any]) -> str:

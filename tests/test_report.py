@@ -241,6 +241,18 @@ def test_workers_have_a_table_of_their_own() -> None:
     assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
 
 
+def test_the_time_of_the_run_has_a_table() -> None:
+    spent = {"wall": 200.0, "inside": 130.0, "prepare": 60.0, "rounds": 90.0, "certify": 1.0}
+    run = replace(synthetic.run(), environment={"python": "3.11.7", "spent": spent})
+    found = table("spent", run)
+    assert "of 200 seconds" in found.caption
+    assert "65 % passed while" in found.caption
+    assert cells_of(found) == [
+        ["rounds", "90", "45"], ["prepare", "60", "30"], ["certify", "1", "0.5"],
+    ]  # fmt: skip
+    assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
+
+
 def test_the_same_run_gives_the_same_page() -> None:
     pages = [page for page in build._built_in() if page.name in ("overview", "traces")]
     assert build.html(synthetic.run(), pages) == build.html(synthetic.run(), pages)
