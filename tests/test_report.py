@@ -248,7 +248,7 @@ def test_the_time_of_the_run_has_a_table() -> None:
     assert "of 200 seconds" in found.caption
     assert "65 % passed while" in found.caption
     assert cells_of(found) == [
-        ["rounds", "90", "45"], ["prepare", "60", "30"], ["certify", "1", "0.5"],
+        ["rounds", "90", "45"], ["prepare", "60", "30"], ["certify", "1", "0.50"],
     ]  # fmt: skip
     assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
 
