@@ -67,9 +67,11 @@ def test_the_selections_are_understood(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_the_commands_parse(line: str) -> None:
+def test_the_commands_parse(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffbench.cli import diffbench
 
+    (tmp_path / "run.toml").write_text('problems = "mlp"\n')
+    monkeypatch.chdir(tmp_path)
     name, *arguments = shlex.split(line)[1:]
     command = diffbench.get_command(click.Context(diffbench), name)
     assert command is not None
