@@ -239,7 +239,7 @@ def _lines(made: Info) -> Iterator[tuple[str, str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(value) or "none"
-    return str(value) if value != "" else "as the profile plans"
+    return "as the profile plans" if value in ("", None) else str(value)
 
 
 def _cells(made: Info) -> str:

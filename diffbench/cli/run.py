@@ -36,7 +36,9 @@ NAMED = 5  # faults that are named one by one
 @click.option(
     "--profile", type=click.Choice(PROFILES), help="How much effort; standard if not given."
 )
-@click.option("--budget", type=Duration(), help="For everything, as 90s or 5m.")
+@click.option(
+    "--budget", type=Duration(), help="Time for everything, report included, as 90s or 5m."
+)
 @click.option("--seed", type=int, help="Seed of points and tangents; 0 if not given.")
 @click.option(
     "--generations",
