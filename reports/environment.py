@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
+MACHINES = "machines"  # of the environment, where a cluster measured: its facts by machine
 WORKERS = "workers"  # of the environment: a table a process
 SPENT = "spent"  # and where the time went
 HOW = (
@@ -50,11 +51,12 @@ def render(run: Run) -> list[Any]:
     blocks: list[Any] = [Text("How each number was made", items=HOW)]
     if len(run.records):
         blocks += [_noise(answered(run.records)), _warnings(run.records)]
-    apart = (WORKERS, SPENT)
+    apart = (WORKERS, SPENT, MACHINES)
     facts = {key: value for key, value in run.environment.items() if key not in apart}
     return [
         *blocks,
         _table("environment", "The machine and the software of this run", facts),
+        *_machines(run.environment.get(MACHINES)),
         *_workers(run.environment.get(WORKERS)),
         *_spent(run.environment.get(SPENT)),
         _table("plan", "What was asked for", run.plan),
@@ -115,6 +117,19 @@ def _warnings(records: pd.DataFrame) -> Table:
     columns = (Column("Warning"), Column("Cells", True))
     caption = f"Warnings that travel with the records ({sum(said.values())})"
     return Table("warnings", caption, columns, rows, plain=True)
+
+
+def _machines(found: Any) -> Iterator[Table]:
+    """Where the cells of a cluster were measured."""
+    if isinstance(found, Mapping) and found:
+        columns = ("Machine", "Processor", "Processors", "Memory, GiB", "System", "Python")
+        names = ("machine", "cpu", "cpus", "memory_gib", "kernel", "python")
+        rows = [[str(facts.get(name) or NONE) for name in names] for facts in found.values()]
+        caption = (
+            "The machines that measured; the machine above only drove them. Each record names its "
+            "own, and ratios are formed within one."
+        )
+        yield Table("machines", caption, tuple(map(Column, columns)), rows, plain=True)
 
 
 def _workers(found: Any) -> Iterator[Table]:

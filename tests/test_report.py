@@ -193,6 +193,22 @@ def test_slopes_stand_beside_theory_with_their_verdict() -> None:
     assert rows["differences (central)", "truncation"][2:] == ["2", "holds"]
 
 
+def test_exponents_are_fitted_within_one_machine() -> None:
+    run = synthetic.run()
+    records = run.records.copy()
+    apart = records["n"] == 8
+    records.loc[apart, "machine"] = "another"
+    records.loc[apart, "run_s"] *= 1000.0  # a machine so slow bends any line that it is part of
+    key = ("rosenbrock", "manual", "n")
+    one, two = (
+        {tuple(row[:3]): row for row in cells_of(table("exponents", found))}[key]
+        for found in (run, replace(run, records=records))
+    )
+    assert (one[10], two[10]) == ("6 of 6", "5 of 6")
+    low, high = map(float, one[4].split(" to "))
+    assert low - 0.2 < float(two[3]) < high + 0.2
+
+
 def test_exponents_stand_beside_theory() -> None:
     rows = {tuple(row[:3]): row for row in cells_of(table("exponents"))}
     assert rows["rosenbrock", "differences (forward)", "calls of f"][7] == "1"
@@ -227,6 +243,13 @@ def test_the_words_count_every_instance_whatever_the_order_of_the_records() -> N
     shuffled = synthetic.records().sample(frac=1.0, random_state=1)
     assert list(sentences(shuffled)) == said
     assert ranked({"b": 2, "c": 3, "a": 2}) == [("c", 3), ("a", 2), ("b", 2)]
+
+
+def test_the_machines_of_a_cluster_have_a_table_of_their_own() -> None:
+    facts = {"machine": "a", "cpu": "fast", "cpus": 8, "memory_gib": 16, "workers": {"zero": {}}}
+    run = replace(synthetic.run(), environment={"python": "3.11.7", "machines": {"a": facts}})
+    assert cells_of(table("machines", run)) == [["a", "fast", "8", "16", "–", "–"]]
+    assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
 
 
 def test_workers_have_a_table_of_their_own() -> None:
