@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from diffbench.errors import BadSelection, PluginError, RunError
-from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, Run, load
+from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
+from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, SEVERAL, Run, load
 from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
 from diffbench.running.plan import Request
 from diffbench.running.plan import profile as profile_of
@@ -34,6 +35,7 @@ __all__ = [
     "run",
 ]
 
+EXECUTORS = ("local", "dask")
 # What is kept of a budget for the last intervals, the exports and the report: seconds.
 FINISH_S, FINISH_CELL_S = 4.0, 1e-3
 
@@ -59,6 +61,8 @@ def run(
     budget: float | None = None,
     resume: bool = False,
     plugins: Sequence[str | Path] = (),
+    executor: str = "local",
+    scheduler: str = "",
     progress: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Measure every selected method on every selected problem; the finished run.
@@ -68,13 +72,15 @@ def run(
     folder of the run, by default a new one under ``runs/``; with ``resume`` it is one that exists
     and was begun with the same selections. ``budget`` is in seconds, for everything: what it cuts
     off can be resumed; what it leaves goes into further generations of the cells whose intervals
-    are still wide, unless ``generations`` says how many. That defaults to the profile's.
+    are still wide, unless ``generations`` says how many. That defaults to the profile's. The
+    ``executor`` is local, or dask: the machines of the cluster whose ``scheduler`` is there.
     ``progress`` is called often, between measurements.
 
     Raises DiffbenchError for every mistake in the arguments, before anything is measured, and
     Interrupted after Ctrl-C.
     """
     began = time.monotonic()
+    where = _where(executor, scheduler)
     request = Request(
         problems=problems,
         methods=methods,
@@ -90,7 +96,8 @@ def run(
         chosen = _Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
-        _Making(folder, request, plan, chosen, began, ends_at, progress or (lambda p: None)).make()
+        tell = progress or (lambda p: None)
+        _Making(folder, request, plan, chosen, began, ends_at, where, tell).make()
     return load(folder)
 
 
@@ -210,6 +217,20 @@ def _with_cells(found: Comparison) -> Comparison:
     return found
 
 
+def _where(executor: str, scheduler: str) -> tuple[str, str]:
+    """Both; raises where they do not go together."""
+    if executor not in EXECUTORS:
+        raise UnknownName("executor", executor, EXECUTORS)
+    if executor == "dask" and not scheduler:
+        raise RunError(
+            "--executor dask needs the address of a scheduler; start one (dask scheduler) and add "
+            "what it prints: --scheduler tcp://HOST:8786"
+        )
+    if executor != "dask" and scheduler:
+        raise RunError(f"--scheduler {scheduler} is for --executor dask; add that")
+    return executor, scheduler
+
+
 def _plugin_files(plugins: Sequence[str | Path]) -> tuple[str, ...]:
     for path in plugins:
         if not Path(path).is_file():
@@ -272,6 +293,7 @@ class _Making:
     chosen: _Chosen
     began: float
     ends_at: float | None
+    where: tuple[str, str]  # executor and scheduler
     progress: Callable[[Progress], None]
 
     def make(self) -> None:
@@ -295,11 +317,13 @@ class _Making:
         """Whether it was interrupted."""
         from diffbench.records.environment import environment
         from diffbench.running.cells import Context
+        from diffbench.running.cluster import Cluster
         from diffbench.running.executor import Executor
         from diffbench.running.ledger import Ledger
 
-        facts = environment()
-        _check_machine(store, facts["machine"], self.folder)
+        facts, (executor, scheduler) = environment(), self.where
+        one = facts["machine"] if executor == "local" else SEVERAL
+        _check_machine(store, one, self.folder)
         write_facts(self.folder / ENVIRONMENT, facts)
         context = Context(self.plan["run"], facts["machine"], self.request, self.chosen.methods)
         ledger = Ledger(context, store)
@@ -307,17 +331,19 @@ class _Making:
         effort = profile_of(self.request.profile)
         config = {"plugins": self.request.plugins, "memory": effort.memory}
         with scratch(self.folder) as room:
-            executor = Executor(ledger, effort, room, config, self.progress, self._over(ledger))
-            executor.fills = self.ends_at is not None and self.request.generations is None
-            interrupted = executor.measure(
+            makers: dict[str, Callable[..., Executor | Cluster]]
+            makers = {"local": Executor, "dask": partial(Cluster, scheduler)}
+            fills = self.ends_at is not None and self.request.generations is None
+            made = makers[executor](
+                ledger, effort, room, config, self.progress, self._over(ledger), fills
+            )
+            interrupted = made.measure(
                 self.chosen.points, self.chosen.operators, self.chosen.registry.studies
             )
         ledger.refresh()
-        write_facts(self.folder / PLAN, {**self.plan, "cells": executor.total})
-        spent = executor.fleet.spending.facts(time.monotonic() - self.began)
-        write_facts(
-            self.folder / ENVIRONMENT, {**facts, "workers": executor.fleet.hellos, "spent": spent}
-        )
+        write_facts(self.folder / PLAN, {**self.plan, "cells": made.total})
+        lasted = time.monotonic() - self.began
+        write_facts(self.folder / ENVIRONMENT, {**facts, **made.facts(lasted)})
         return interrupted
 
     def _over(self, ledger: Ledger) -> Callable[[], bool]:
@@ -329,8 +355,12 @@ class _Making:
 
 
 def _check_machine(store: Store, machine: str, folder: Path) -> None:
-    """A run is measured on one machine: times of two cannot stand in one table."""
+    """A local run is measured on one machine: times of two cannot stand in one table."""
     before = store.meta().setdefault("machine", machine)
     if before != machine:
-        raise RunError(f"{folder} was measured on another machine; begin a new run with --out")
+        where = {before: "on another machine", machine: "here", SEVERAL: "by --executor dask"}
+        raise RunError(
+            f"{folder} was measured {where[before]}, not {where[machine]}; go on as it was "
+            f"begun, or begin a new run with --out"
+        )
     store.save_meta("machine", machine)

@@ -99,6 +99,18 @@ def test_a_run_that_never_came_to_its_end_has_an_unknown_number(tmp_path: Path) 
     assert diffbench.info(folder).planned == 4
 
 
+def test_a_run_on_a_cluster_names_its_machines_and_goes_on_there(tmp_path: Path) -> None:
+    folder = planned(tmp_path / "run", cells=5)
+    machines = {name: {"machine": name, "cpu": name.upper()} for name in ("a", "b")}
+    write_facts(folder / "environment.json", {"machine": "home", "machines": machines})
+    with Store(folder) as store:
+        store.save_meta("machine", "several")
+        store.finish()
+    made = diffbench.info(folder)
+    assert "machine   a, A; b, B" in made.text().splitlines()
+    assert made.command.endswith(" --resume --executor dask --scheduler ADDRESS")
+
+
 def test_statuses_warnings_and_verdicts_are_counted(tmp_path: Path) -> None:
     folder = planned(tmp_path / "run")
     db = sqlite3.connect(folder / FILE)

@@ -15,7 +15,7 @@ from diffbench.care.folders import last_written, runs_in, shards, tree_bytes
 from diffbench.care.words import columns, counted, size
 from diffbench.errors import RunError
 from diffbench.records.record import STATUSES
-from diffbench.records.run import PLAN, Run
+from diffbench.records.run import PLAN, SEVERAL, Run
 from diffbench.records.store import FILE, reading
 from diffbench.running.plan import least_generations
 from diffbench.running.platform import locked
@@ -24,6 +24,7 @@ __all__ = ["Info", "info"]
 
 GROUPED = ("method", "status", "verdict", "warnings", "machine", "generation")
 GROUPS = "SELECT {0}, COUNT(*) FROM records GROUP BY {0}".format(", ".join(GROUPED))
+CLUSTER = " --executor dask --scheduler ADDRESS"
 STUDY = "study "  # what the name of a finished study follows in the table meta
 ASKED = ("problems", "methods", "operators", "profile", "seed", "generations", "budget", "plugins")
 BEGUN = "%Y%m%d-%H%M%S"
@@ -105,6 +106,7 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
     complete = whole or (not len(stored) and _all_complete(parts))
     at_work = _at_work(folder) or any(part.at_work for part in parts.values())
     written = time.localtime(last_written(folder))
+    where = CLUSTER if stored.meta.get("machine") == SEVERAL else ""
     return Info(
         folder=str(folder),
         run=plan.get("run", folder.name),
@@ -126,7 +128,7 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
         studies=studies,
         samples=stored.samples,
         bytes=tree_bytes(folder),
-        command="" if complete or at_work or parts else command,
+        command="" if complete or at_work or parts else f"{command}{where}",
         shards=parts,
     )
 
@@ -254,6 +256,10 @@ def _machine(made: Info) -> str:
     facts = made.environment
     if not facts:
         return ", ".join(made.machines)
+    return "; ".join(map(_one_machine, facts.get("machines", {"": facts}).values()))
+
+
+def _one_machine(facts: Facts) -> str:
     parts = [facts.get("machine"), facts.get("cpu"), facts.get("system"), facts.get("kernel")]
     for name in ("cpus", "affinity", "governor", "memory_gib", "load"):
         if facts.get(name) not in (None, []):

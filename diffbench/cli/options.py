@@ -12,6 +12,7 @@ import click
 from diffbench.errors import DiffbenchError
 
 __all__ = [
+    "EXECUTORS",
     "INTERRUPTED",
     "PROFILES",
     "REGRESSION",
@@ -29,6 +30,7 @@ __all__ = [
 
 WRONG, USAGE, REGRESSION, INTERRUPTED = 1, 2, 3, 130
 PROFILES = ("quick", "standard", "full")
+EXECUTORS = ("local", "dask")
 TABLES = ("text", "markdown", "csv")
 plugin_option = click.option(
     "--plugin",

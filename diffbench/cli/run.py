@@ -13,6 +13,7 @@ import click
 from diffbench.cli import planning
 from diffbench.cli.config import config_option
 from diffbench.cli.options import (
+    EXECUTORS,
     INTERRUPTED,
     PROFILES,
     WRONG,
@@ -45,12 +46,27 @@ NAMED = 5  # faults that are named one by one
     type=int,
     help="Fresh sets of processes; 1, in full 5, and more while a budget lasts.",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(EXECUTORS),
+    default="local",
+    help="Who measures: this machine, or the workers of a dask cluster.",
+)
+@click.option("--scheduler", metavar="ADDRESS", default="", help="Of dask, as tcp://HOST:8786.")
 @click.option("--out", type=Folder(), help="Folder of the run; new under runs/.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes.")
 @plugin_option
 @config_option
-def run(out: Path | None, resume: bool, dry_run: bool, budget: float | None, **given: Any) -> None:
+def run(
+    out: Path | None,
+    resume: bool,
+    dry_run: bool,
+    budget: float | None,
+    executor: str,
+    scheduler: str,
+    **given: Any,
+) -> None:
     """Measure methods on problems; the report and the CSV files end up in the run's folder."""
     from diffbench import api
     from diffbench.running.folder import new_folder
@@ -69,9 +85,12 @@ def run(out: Path | None, resume: bool, dry_run: bool, budget: float | None, **g
     folder = out or new_folder()
     selection = _selection(given, folder if resume else None)
     command = f"diffbench run --out {shlex.quote(str(folder))} --resume"
+    if executor != "local":  # which is no part of what is measured
+        command += f" --executor {executor} --scheduler {shlex.quote(scheduler)}"
+    where: dict[str, Any] = {"executor": executor, "scheduler": scheduler, "budget": budget}
     with _display(folder) as display:
         try:
-            made = api.run(out=folder, resume=resume, budget=budget, progress=display, **selection)
+            made = api.run(out=folder, resume=resume, progress=display, **where, **selection)
         except KeyboardInterrupt:
             display.close()
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")

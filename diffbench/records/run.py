@@ -14,11 +14,12 @@ from diffbench.records.store import TABLES, read
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENVIRONMENT", "PLAN", "REPORT", "Run", "load"]
+__all__ = ["ENVIRONMENT", "PLAN", "REPORT", "SEVERAL", "Run", "load"]
 
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 REPORT = "report.html"
+SEVERAL = "several"  # in the table meta, in place of the one machine of a local run
 
 
 @final

@@ -124,10 +124,15 @@ class Store:
 
     def save(self, record: Record, samples: Iterable[Sample] = ()) -> None:
         """One cell in one transaction: its record, in place of an earlier one, and new samples."""
-        of = tuple(getattr(record, name) for name in SAMPLE_KEY)
+        self.save_cells([(record, samples)])
+
+    def save_cells(self, cells: Iterable[tuple[Record, Iterable[Sample]]]) -> None:
+        """The same for several cells, all in one transaction."""
         with self.transaction():
-            self._upsert("records", [msgspec.structs.astuple(record)])
-            self._upsert("samples", [(*of, *msgspec.structs.astuple(row)) for row in samples])
+            for record, samples in cells:
+                of = tuple(getattr(record, name) for name in SAMPLE_KEY)
+                self._upsert("records", [msgspec.structs.astuple(record)])
+                self._upsert("samples", [(*of, *msgspec.structs.astuple(row)) for row in samples])
 
     def save_records(self, records: Iterable[Record]) -> None:
         """Many records in one transaction."""

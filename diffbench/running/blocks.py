@@ -10,21 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
 
-from diffbench.measure.intervals import relative_width
+from diffbench.measure.intervals import Spread, relative_width
 from diffbench.records.record import Sample
 from diffbench.running.cells import Cell
 from diffbench.running.lanes import Fleet, Job, Lanes, Reply
-from diffbench.running.ledger import Ledger
 from diffbench.running.plan import Block, Profile
 
-__all__ = ["REFERENCE", "BlockRun"]
+__all__ = ["REFERENCE", "BlockRun", "Books"]
 
 REFERENCE = " reference"  # the worker that certifies and judges; no method has such a name
 MOST_OF_CAP = 0.5  # a worker that holds more of its cap after a block is replaced
 ONE_CPU = 1.05  # processor time over wall time that one thread can have, as clocks go
 STATUSES = {"usage": "failed"}  # a user's mistake raised inside a cell is the cell's failure
+
+
+class Books(Protocol):
+    """Where finished cells go, and what is known there about the run."""
+
+    @property
+    def spread(self) -> Spread:
+        """The noise of the run so far."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run's instances."""
+
+    def claim(self, method: str) -> str:
+        """What the method of that name claims to be."""
+
+    def finish(self, cell: Cell, status: str, reason: str = "", generation: int = 0) -> None:
+        """Take the cell as it ended."""
 
 
 @final
@@ -36,7 +53,7 @@ class BlockRun:
     cells: list[Cell]
     generation: int
     profile: Profile
-    ledger: Ledger
+    books: Books
     fleet: Fleet
     lanes: Lanes
     timing: Lanes
@@ -113,7 +130,7 @@ class BlockRun:
                 cell.facts["verdict_reason"] = self._unproven[cell.operator]
 
         path = str(self._reference(cell.operator))
-        claim = self.ledger.context.methods[cell.method].claim
+        claim = self.books.claim(cell.method)
         message = {"do": "judge", "answer": str(answer), "path": path, "claim": claim}
         return Job(REFERENCE, message, self.profile.limit_s, done)
 
@@ -139,7 +156,7 @@ class BlockRun:
         if (number + 1) * cell.round_s > self.profile.slow_s:
             return False
         times = [s.seconds / s.loops for s in cell.samples if s.kind == "run"]
-        width = relative_width(times, self.ledger.spread)
+        width = relative_width(times, self.books.spread)
         return number < self.profile.rounds or width > self.profile.width
 
     def _round(self, cell: Cell, number: int) -> Job:
@@ -173,7 +190,7 @@ class BlockRun:
                 cell.facts["warnings"] = f"sizes not counted: {error['status']}"
             else:
                 cell.facts |= reply["result"]
-            self.ledger.finish(cell, "ok", generation=self.generation)
+            self.books.finish(cell, "ok", generation=self.generation)
 
         message = {"do": "sizes", **cell.names, "instance": self._spec()}
         return Job(cell.method, message, self.profile.limit_s, done)
@@ -184,7 +201,7 @@ class BlockRun:
             if cell.timed and not cell.status:
                 if self.generation == 0:
                     cell.facts["warnings"] = "sizes not counted: the run ended first"
-                self.ledger.finish(cell, "ok", generation=self.generation)
+                self.books.finish(cell, "ok", generation=self.generation)
 
     def _drop(self) -> None:
         def job(name: str) -> Job:
@@ -204,11 +221,10 @@ class BlockRun:
     def _fail(self, cell: Cell, reply: Reply) -> None:
         error = reply["error"]
         status = STATUSES.get(error["status"], error["status"])
-        self.ledger.finish(cell, status, error["reason"], self.generation)
+        self.books.finish(cell, status, error["reason"], self.generation)
 
     def _spec(self) -> dict[str, Any]:
-        block = self.block
-        seed = self.ledger.context.request.seed
+        block, seed = self.block, self.books.seed
         params = dict(block.params)
         return {"family": block.family, "params": params, "name": block.name, "seed": seed}
 

@@ -44,6 +44,7 @@ class Cell:
     attempt: int = 0
     round_s: float = 0.0  # seconds of one round, roughly
     timed: bool = False  # all its rounds are done
+    machine: str = ""  # that made it, where it is not the run's own
 
     @property
     def key(self) -> Key:
@@ -65,7 +66,7 @@ class Cell:
         method, block = context.methods[self.method], self.block
         return {
             "run": context.run,
-            "machine": context.machine,
+            "machine": self.machine or context.machine,
             "generation": 1,
             "attempt": max(1, self.attempt),
             "family": block.family,

@@ -11,18 +11,15 @@ from typing import Any, final
 import msgspec
 
 from diffbench.errors import BadSize, RunError
-from diffbench.running.blocks import REFERENCE, BlockRun
-from diffbench.running.cells import Cell
-from diffbench.running.lanes import Fleet, Job, Lanes, Reply
+from diffbench.running.bench import Bench
+from diffbench.running.blocks import REFERENCE
+from diffbench.running.lanes import Job, Reply
 from diffbench.running.ledger import Ledger
 from diffbench.running.plan import MOST_GENERATIONS, Block, Profile, blocks
-from diffbench.running.platform import on_cpus, processors
+from diffbench.running.platform import on_cpus
 from diffbench.study import Study, StudyRow
 
 __all__ = ["Executor", "Progress"]
-
-MOST_LANES = 8
-LANES = 2  # where the system does not tell its processors
 
 
 @final
@@ -53,17 +50,12 @@ class Executor:
         config: dict[str, Any],
         progress: Callable[[Progress], None],
         over: Callable[[], bool],
+        fills: bool,
     ) -> None:
-        self.ledger, self.profile, self.scratch = ledger, profile, scratch
+        self.ledger, self.profile, self.fills = ledger, profile, fills
         self._progress, self.over = progress, over
-        self.fills = False
-        parallel, timing = processors()
-        self._beside = [cpu for cpu in parallel if cpu not in timing]
-        self.fleet = Fleet({**config, "cpus": timing}, scratch)
-        self.lanes = Lanes(self.fleet, parallel[:MOST_LANES], LANES)
-        self.timing = Lanes(self.fleet, timing, 1)
-        for lanes in (self.lanes, self.timing):
-            lanes.stopped, lanes.tick = self.over, self.tell
+        self._bench = Bench(config, profile, scratch, self.over, self.tell)
+        self.fleet, self.lanes = self._bench.fleet, self._bench.lanes
         self._began, self._now = time.monotonic(), ""
         self.total = 0  # cells of the whole run
         self._before = len(ledger.records)
@@ -72,7 +64,7 @@ class Executor:
         self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Mapping[str, Study]
     ) -> bool:
         """Until all is done or the time is up; whether Ctrl-C ended it. No worker outlives this."""
-        with on_cpus(self._beside):
+        with on_cpus(self._bench.beside):
             try:
                 self._all(points, asked, studies)
             except KeyboardInterrupt:
@@ -83,10 +75,7 @@ class Executor:
         self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Mapping[str, Study]
     ) -> None:
         try:
-            self._note("sizes of the instances")
-            plan = blocks(self._described(points), self.profile, asked)
-            self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
-            self.ledger.store.save_meta("cells", self.total)  # for who looks at a run at work
+            plan = self.plan(points, asked)
             least = self.ledger.context.request.least_generations
             for generation in range(MOST_GENERATIONS if self.fills else least):
                 worked = self._generation(plan, generation, studies)
@@ -95,6 +84,18 @@ class Executor:
                     return
         finally:
             self.fleet.close()
+
+    def plan(self, points: Sequence[tuple[str, Any]], asked: Iterable[str]) -> list[Block]:
+        """The blocks of all instances, in order; ``total`` then is known."""
+        self.note("sizes of the instances")
+        plan = blocks(self._described(points), self.profile, asked)
+        self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
+        self.ledger.store.save_meta("cells", self.total)  # for who looks at a run at work
+        return plan
+
+    def facts(self, lasted: float) -> dict[str, Any]:
+        """What environment.json says of the processes, and of where those seconds went."""
+        return {"workers": self.fleet.hellos, "spent": self.fleet.spending.facts(lasted)}
 
     def _generation(
         self, plan: Sequence[Block], generation: int, studies: Mapping[str, Study]
@@ -105,7 +106,7 @@ class Executor:
         for number, block in enumerate(plan, 1):
             worked |= self._block(block, generation)
             if number == turn:
-                self._studies(studies)
+                self.study(studies)
         return worked
 
     def tell(self) -> None:
@@ -115,7 +116,8 @@ class Executor:
         made = done - self._before
         self._progress(Progress(done, made, self.total, self._now, elapsed))
 
-    def _note(self, now: str) -> None:
+    def note(self, now: str) -> None:
+        """The same, with what is done now."""
         self._now = now
         self.tell()
 
@@ -137,35 +139,26 @@ class Executor:
     def _block(self, block: Block, generation: int) -> bool:
         if self.over():
             return False
-        context = self.ledger.context
-        made = [Cell(block, op, name) for op in block.operators for name in context.methods]
-        wanted = [cell for cell in made if self.ledger.wants(cell, generation)]
-        cells = [cell for cell in wanted if not self.ledger.skip(cell)]
+        cells = self.ledger.left(block, generation)
         if not cells:
             return False
-        self._note(f"{block.name}, generation {generation + 1}" if generation else block.name)
-        BlockRun(
-            block=block,
-            cells=cells,
-            generation=generation,
-            profile=self.profile,
-            ledger=self.ledger,
-            fleet=self.fleet,
-            lanes=self.lanes,
-            timing=self.timing,
-            scratch=self.scratch,
-        ).run()
+        self.note(f"{block.name}, generation {generation + 1}" if generation else block.name)
+        self._bench.make(block, cells, generation, self.ledger)
         self.ledger.measure_spread()
-        self.fleet.spending.fold()
         return True
 
-    def _studies(self, studies: Mapping[str, Study]) -> None:
+    def due(self, studies: Mapping[str, Study]) -> list[str]:
+        """The names of the studies that are not stored yet."""
+        known = self.ledger.store.meta()
+        return [name for name in studies if f"study {name}" not in known]
+
+    def study(self, studies: Mapping[str, Study]) -> None:
+        """Run the studies that are not stored yet."""
         if self.over():
             return
-        known = self.ledger.store.meta()
-        wanted = [name for name in studies if f"study {name}" not in known]
+        wanted = self.due(studies)
         if wanted:
-            self._note(f"studies: {', '.join(wanted)}")
+            self.note(f"studies: {', '.join(wanted)}")
             self.lanes.run([job for name in wanted for job in self._study(studies[name])])
             for name in wanted:
                 self.fleet.kill(study_worker(name))

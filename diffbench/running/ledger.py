@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import msgspec
 
@@ -12,12 +13,13 @@ from diffbench.measure.intervals import Spread, calibrated
 from diffbench.records.record import Record, Sample
 from diffbench.records.store import Store
 from diffbench.running.cells import Cell, Context, Key
-from diffbench.running.plan import profile
+from diffbench.running.plan import Block, profile
 from diffbench.running.timing import aa_spread, joined, times
 
 __all__ = ["Ledger"]
 
 ENDED_BADLY = ("timeout", "out_of_memory")
+MACHINE = "machine "  # before the name of one, among the facts about the run
 
 
 @final
@@ -41,6 +43,36 @@ class Ledger:
         for (instance, _, operator, method, _), sample in self.store.samples():
             self._samples.setdefault((instance, operator, method), []).append(sample)
         self.measure_spread()
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run's instances."""
+        return self.context.request.seed
+
+    def claim(self, method: str) -> str:
+        """What the method of that name claims to be."""
+        return self.context.methods[method].claim
+
+    def left(self, block: Block, generation: int) -> list[Cell]:
+        """The cells of a block that are still to be made; those to be skipped are stored so."""
+        made = [Cell(block, op, name) for op in block.operators for name in self.context.methods]
+        wanted = [cell for cell in made if self.wants(cell, generation)]
+        return [cell for cell in wanted if not self.skip(cell)]
+
+    def made_on(self, block: Block) -> set[str]:
+        """The machines that have answers of a block."""
+        keys = [(block.name, op, name) for op in block.operators for name in self.context.methods]
+        found = (self.records[key] for key in keys if key in self.records)
+        return {record.machine for record in found if record.status == "ok"}
+
+    def meet(self, machine: str, facts: dict[str, Any]) -> None:
+        """Remember what a machine of the run is like."""
+        self.store.save_meta(f"{MACHINE}{machine}", facts)
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        """What is remembered of machines, by their names."""
+        found = self.store.meta().items()
+        return {key.removeprefix(MACHINE): facts for key, facts in found if key.startswith(MACHINE)}
 
     def wants(self, cell: Cell, generation: int) -> bool:
         """Whether this generation of the cell is still to be made.
@@ -71,21 +103,25 @@ class Ledger:
     def finish(self, cell: Cell, status: str, reason: str = "", generation: int = 0) -> None:
         """Store the cell. A later generation that fails only leaves a warning."""
         cell.status, cell.reason = status, reason
-        known = self.records.get(cell.key)
-        record = (
-            cell.record(self.context, self.spread)
-            if known is None
-            else self._again(cell, known, generation)
+        self.take([cell], generation)
+
+    def take(self, cells: Sequence[Cell], generation: int) -> None:
+        """Store cells that have ended, in one transaction."""
+        records = [self._record(cell, generation) for cell in cells]
+        self.store.save_cells(
+            (record, cell.samples) for record, cell in zip(records, cells, strict=True)
         )
-        self.store.save(record, cell.samples)
-        self._samples.setdefault(cell.key, []).extend(cell.samples)
-        self.records[cell.key] = record
-        if status in ENDED_BADLY and known is None:
-            self._note(record)
+        for record, cell in zip(records, cells, strict=True):
+            if cell.status in ENDED_BADLY and cell.key not in self.records:
+                self._note(record)
+            self._samples.setdefault(cell.key, []).extend(cell.samples)
+            self.records[cell.key] = record
 
     def measure_spread(self) -> None:
         """The spread between processes as all samples so far show it."""
-        self.spread = aa_spread((key[:2], rows) for key, rows in self._samples.items())
+        self.spread = aa_spread(
+            ((*key[:2], self.records[key].machine), rows) for key, rows in self._samples.items()
+        )
 
     def refresh(self) -> None:
         """All intervals again, from all samples, with the spread of the whole run."""
@@ -96,6 +132,12 @@ class Ledger:
             if record.status == "ok" and self._samples.get(key)
         ]
         self.store.save_records(renewed)
+
+    def _record(self, cell: Cell, generation: int) -> Record:
+        known = self.records.get(cell.key)
+        if known is None:
+            return cell.record(self.context, self.spread)
+        return self._again(cell, known, generation)
 
     def _renewed(self, record: Record, samples: list[Sample]) -> Record:
         facts = msgspec.structs.asdict(record)

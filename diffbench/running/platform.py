@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ __all__ = [
     "ended",
     "kill_group",
     "locked",
+    "machine_turn",
     "memory_bytes",
     "move",
     "on_cpus",
@@ -56,6 +58,8 @@ FIXED = {
     "PYTHONHASHSEED": "0",  # the size of a symbolic expression may depend on the order of a set
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
+# Set by dask for its workers: large arrays then are fetched from the system anew at every call.
+DROPPED = frozenset({"MALLOC_TRIM_THRESHOLD_"})
 
 
 @contextmanager
@@ -83,9 +87,30 @@ def _flocked(handle: int) -> bool:
     return True
 
 
+@contextmanager
+def machine_turn() -> Iterator[None]:
+    """Wait until no other process of this user holds the machine, then hold it inside.
+
+    It is free again as soon as the process that holds it leaves or dies.
+    """
+    if not LINUX:
+        yield
+        return
+    import fcntl
+
+    path = Path(tempfile.gettempdir()) / f"diffbench-{os.getuid()}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def worker_environment() -> dict[str, str]:
     """This process's environment variables with those that every worker needs."""
-    return {**os.environ, **THREADS, **FIXED}
+    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
+    return {**kept, **THREADS, **FIXED}
 
 
 # --- processors -----------------------------------------------------------------------------------
