@@ -9,7 +9,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from diffbench.records.store import read
+from diffbench.records.store import held, reading
 
 __all__ = ["FILES", "export", "safe"]
 
@@ -32,9 +32,9 @@ def export(folder: Path) -> list[Path]:
 
 
 def _write(folder: Path, table: str, path: Path) -> Path:
-    names, rows = read(folder, table)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with reading(folder) as db, path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
+        writer.writerow(held(db, table))
+        rows = db.execute(f'SELECT * FROM "{table}" ORDER BY rowid')
         writer.writerows([safe(value) for value in row] for row in rows)
     return path

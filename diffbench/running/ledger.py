@@ -11,7 +11,8 @@ from diffbench.measure.intervals import Spread, calibrated
 from diffbench.records.record import Record, Sample
 from diffbench.records.store import Store
 from diffbench.running.cells import Cell, Context, Key
-from diffbench.running.timing import aa_spread, joined, times
+from diffbench.running.refresh import refresh, renewed
+from diffbench.running.timing import aa_spread
 
 __all__ = ["Ledger"]
 
@@ -45,7 +46,8 @@ class Ledger:
         known = self.records.get(cell.key)
         if known is None:
             return generation == 0
-        return known.status == "ok" and known.generation == generation
+        here = known.machine == self.context.machine  # a cell stays where it was begun
+        return known.status == "ok" and known.generation == generation and here
 
     def skip(self, cell: Cell) -> bool:
         """Whether a smaller size ran out of time or memory; the cell then is stored as skipped."""
@@ -71,26 +73,21 @@ class Ledger:
             self._note(record)
 
     def measure_spread(self) -> None:
-        """The spread between processes as all samples so far show it."""
-        self.spread = aa_spread((key[:2], rows) for key, rows in self._samples.items())
+        """The spread between processes of this machine as all samples so far show it."""
+        here = self.context.machine
+        cells = self._samples.items()
+        self.spread = aa_spread(
+            (key[:2], rows) for key, rows in cells if self.records[key].machine == here
+        )
 
     def refresh(self) -> None:
         """All intervals again, from all samples, with the spread of the whole run."""
-        self.measure_spread()
-        renewed = [
-            self._renewed(record, self._samples[key])
-            for key, record in self.records.items()
-            if record.status == "ok" and self._samples.get(key)
-        ]
-        self.store.save_records(renewed)
-
-    def _renewed(self, record: Record, samples: list[Sample]) -> Record:
-        facts = msgspec.structs.asdict(record)
-        return Record(**joined(facts, times(samples, self.spread, record.empty_call_s)))
+        refresh(self.store)
 
     def _again(self, cell: Cell, known: Record, generation: int) -> Record:
         if cell.status == "ok":
-            return self._renewed(known, [*self._samples.get(cell.key, []), *cell.samples])
+            samples = [*self._samples.get(cell.key, []), *cell.samples]
+            return renewed(known, samples, self.spread)
         said = f"generation {generation + 1}: {cell.status}"
         warnings = "; ".join(text for text in (known.warnings, said) if text)
         return msgspec.structs.replace(known, warnings=warnings)
