@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from diffbench import ad
     from diffbench.api import Interrupted, compare, load, run
     from diffbench.errors import DiffbenchError
+    from diffbench.merging import merge
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
     from diffbench.records.run import Run
@@ -28,6 +29,7 @@ __all__ = [
     "ad",
     "compare",
     "load",
+    "merge",
     "run",
 ]
 
@@ -44,6 +46,7 @@ HOMES = {
     "StudyRow": "study",
     "compare": "api",
     "load": "api",
+    "merge": "merging",
     "run": "api",
 }
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import BadSelection, PluginError, RunError
 from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
-from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
+from diffbench.records.shards import WHOLE, Shard
+from diffbench.running.folder import new_folder, opened, requested, scratch, share, write_facts
 from diffbench.running.plan import Request
 from diffbench.running.plan import profile as profile_of
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from diffbench.registry import Registry
     from diffbench.running.executor import Progress
 
-__all__ = ["Interrupted", "compare", "load", "report", "requested", "run"]
+__all__ = ["Interrupted", "compare", "load", "place", "report", "requested", "run"]
 
 REPORT = "report.html"
 REPORT_S = 8.0  # of a budget, kept for exports and the report
@@ -49,6 +50,8 @@ def run(
     resume: bool = False,
     plugins: Sequence[str | Path] = (),
     progress: Callable[[Progress], None] | None = None,
+    shard: str | None = None,
+    mixed: bool = False,
 ) -> Run:
     """Measure every selected method on every selected problem; the finished run.
 
@@ -57,7 +60,9 @@ def run(
     folder of the run, by default a new one under ``runs/``; with ``resume`` it is one that exists
     and was begun with the same selections. ``budget`` is in seconds: after it nothing new begins,
     and what is left can be resumed. ``generations`` defaults to the profile's. ``progress`` is
-    called often, between measurements.
+    called often, between measurements. ``shard`` as ``"3/16"`` makes that part of the run alone,
+    in a folder of its own inside ``out``; ``diffbench.merge`` joins them. With ``mixed`` a run is
+    resumed in another environment (machine, versions, ...) than it was begun in, and marked.
 
     Raises DiffbenchError for every mistake in the arguments, before anything is measured, and
     Interrupted after Ctrl-C.
@@ -73,14 +78,23 @@ def run(
         generations=effort.generations if generations is None else generations,
         plugins=_plugin_files(plugins),
     ).checked()
-    folder = new_folder() if out is None else Path(out)
+    if shard is not None and out is None:
+        raise BadSelection("a shard needs the folder that all shards share: out")
+    folder = place(new_folder() if out is None else out, shard)
+    part = None if shard is None else Shard.parse(shard)
     stop_at = float("inf") if budget is None else began + max(0.0, budget - REPORT_S)
-    with opened(folder, request, resume) as plan:
+    with opened(folder, request, resume, part) as plan:
         chosen = _Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
-        _Making(folder, request, plan, chosen, stop_at, progress or (lambda p: None)).make()
+        tell = progress or (lambda p: None)
+        _Making(folder, request, plan, chosen, stop_at, tell, mixed).make()
     return load(folder)
+
+
+def place(out: str | Path, shard: str | None) -> Path:
+    """The folder that a run, or a shard of one, has in ``out``; raises BadSelection."""
+    return Path(out) if shard is None else Path(out, Shard.parse(shard).name)
 
 
 def report(folder: str | Path, path: str | Path | None = None) -> Path:
@@ -182,9 +196,13 @@ class _Making:
     chosen: _Chosen
     stop_at: float
     progress: Callable[[Progress], None]
+    mixed: bool
 
     def make(self) -> None:
-        """Measure, store, export, report; also after Ctrl-C, which is raised again at the end."""
+        """Measure, store, export, report; also after Ctrl-C, which is raised again at the end.
+
+        A shard is only measured and stored: what is read is the whole run, once it is merged.
+        """
         from diffbench.records.export import export
         from diffbench.records.store import Store
 
@@ -192,10 +210,16 @@ class _Making:
             with Store(self.folder) as store:
                 interrupted = self._measured(store)
                 store.finish()
-            export(self.folder)
-        report(self.folder)
+            if self._shard is None:
+                export(self.folder)
+        if self._shard is None:
+            report(self.folder)
         if interrupted:
             raise Interrupted(self.folder)
+
+    @property
+    def _shard(self) -> Shard | None:
+        return share(self.plan, self.folder)
 
     def _measured(self, store: Store) -> bool:
         """Whether it was interrupted."""
@@ -204,28 +228,43 @@ class _Making:
         from diffbench.running.executor import Executor
         from diffbench.running.ledger import Ledger
 
-        facts = environment()
-        _check_machine(store, facts["machine"], self.folder)
+        now = environment()
+        facts = self._continued(store, now)
         write_facts(self.folder / ENVIRONMENT, facts)
-        context = Context(self.plan["run"], facts["machine"], self.request, self.chosen.methods)
+        context = Context(self.plan["run"], now["machine"], self.request, self.chosen.methods)
         ledger = Ledger(context, store)
         ledger.remember()
         effort = profile_of(self.request.profile)
         config = {"plugins": self.request.plugins, "memory": effort.memory}
         with scratch(self.folder) as room:
             executor = Executor(ledger, effort, room, config, self.progress, self.stop_at)
+            studies = self.chosen.registry.studies
             interrupted = executor.measure(
-                self.chosen.points, self.chosen.operators, self.chosen.registry.studies
+                self.chosen.points, self.chosen.operators, studies, self._shard or WHOLE
             )
         ledger.refresh()
-        write_facts(self.folder / PLAN, {**self.plan, "cells": executor.total})
+        if executor.total_of_run is not None:
+            self.plan.update(cells=executor.total, cells_of_run=executor.total_of_run)
+            write_facts(self.folder / PLAN, self.plan)
         write_facts(self.folder / ENVIRONMENT, {**facts, "workers": executor.fleet.hellos})
         return interrupted
 
+    def _continued(self, store: Store, now: dict[str, Any]) -> dict[str, Any]:
+        """The environment of the run, which ``now`` must be unless it may be mixed."""
+        from diffbench.records.environment import MIXED, differences, parts, together
 
-def _check_machine(store: Store, machine: str, folder: Path) -> None:
-    """A run is measured on one machine: times of two cannot stand in one table."""
-    before = store.meta().setdefault("machine", machine)
-    if before != machine:
-        raise RunError(f"{folder} was measured on another machine; begin a new run with --out")
-    store.save_meta("machine", machine)
+        before = Run(self.folder).environment
+        before.pop("workers", None)
+        known = list(parts(before, "begun")) if before else []
+        found = [differences(facts, now) for _, facts in known]
+        if not all(found):
+            return before if before.get(MIXED) else now
+        if not known:
+            return now
+        if not self.mixed:
+            raise RunError(
+                f"{self.folder} was measured in another environment: {'; '.join(found[0])}; "
+                f"begin a new run with --out, or add --mixed"
+            )
+        store.save_meta(MIXED, True)
+        return together([*known, (["resumed"], now)])

@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diffbench.records",),
     ("diffbench.running",),
     ("diffbench.analysis",),
-    ("diffbench.api", "diffbench.comparison", "diffbench.progress"),
+    ("diffbench.api", "diffbench.merging", "diffbench.comparison", "diffbench.progress"),
     ("diffbench.cli",),
 )
 PLUGINS = {

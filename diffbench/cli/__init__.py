@@ -13,6 +13,7 @@ import click
 
 from diffbench import __version__
 from diffbench.cli.listing import list_, show, trace
+from diffbench.cli.merge import merge
 from diffbench.cli.options import INTERRUPTED, USAGE
 from diffbench.cli.reading import compare, report
 from diffbench.cli.run import run
@@ -20,7 +21,7 @@ from diffbench.errors import DiffbenchError
 
 __all__ = ["main"]
 
-COMMANDS = (run, report, compare, list_, show, trace)
+COMMANDS = (run, merge, report, compare, list_, show, trace)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

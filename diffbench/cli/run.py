@@ -15,7 +15,7 @@ from diffbench.cli.options import INTERRUPTED, PROFILES, Duration, Folder, plugi
 if TYPE_CHECKING:
     from diffbench.records.run import Run
 
-__all__ = ["run"]
+__all__ = ["display", "run"]
 
 
 @click.command()
@@ -30,6 +30,8 @@ __all__ = ["run"]
 @click.option("--generations", type=int, help="Fresh sets of processes; 1, in full 5.")
 @click.option("--out", type=Folder(), help="Folder of the run; new under runs/.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--mixed", is_flag=True, help="Resume in another environment; marks the run.")
+@click.option("--shard", metavar="I/K", help="Only part I of K, for 'diffbench merge'.")
 @plugin_option
 def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> None:
     """Measure methods on problems; the report and the CSV files end up in the run's folder."""
@@ -38,18 +40,24 @@ def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> N
 
     if resume and out is None:
         raise click.UsageError("--resume needs the folder of a run: --out DIR")
+    if given["mixed"] and not resume:
+        raise click.UsageError("--mixed is for a run that exists: add --resume")
+    if given["shard"] is not None and out is None:
+        raise click.UsageError("--shard needs the folder that all shards share: --out DIR")
     if given["operators"] == "":  # for the library it is the profile's; here, an unset variable
         raise click.UsageError(
             "--operators is empty; write names, as gradient,hvp, or leave it out"
         )
-    folder = out or new_folder()
+    base = out or new_folder()
+    folder = api.place(base, given["shard"])
     selection = _selection(given, folder if resume else None)
-    command = f"diffbench run --out {shlex.quote(str(folder))} --resume"
-    with _display(folder) as display:
+    command = f"diffbench run --out {shlex.quote(str(base))} --resume"
+    command += f" --shard {given['shard']}" if given["shard"] else ""
+    with display(folder) as shown:
         try:
-            made = api.run(out=folder, resume=resume, budget=budget, progress=display, **selection)
+            made = api.run(out=base, resume=resume, budget=budget, progress=shown, **selection)
         except KeyboardInterrupt:
-            display.close()
+            shown.close()
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")
             sys.exit(INTERRUPTED)
     _summary(made, command)
@@ -69,7 +77,8 @@ def _selection(given: dict[str, Any], resumed: Path | None) -> dict[str, Any]:
     return {**msgspec.structs.asdict(requested(resumed)), **chosen}
 
 
-def _display(folder: Path) -> Any:
+def display(folder: Path) -> Any:
+    """What shows progress: a line of the terminal, or a few plain ones."""
     from diffbench.progress import Live, Plain
 
     if sys.stderr.isatty():
@@ -89,6 +98,9 @@ def _summary(made: Run, command: str) -> None:
             click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
     if left := _left(made):
         click.echo(f"{left}; go on with:\n  {command}")
+    if "shard" in made.plan:
+        click.echo(f"{made.folder}; when all shards are done: diffbench merge {made.folder.parent}")
+        return
     for file in ("report.html", "records.csv"):
         click.echo(made.folder / file)
 
@@ -97,7 +109,7 @@ def _left(made: Run) -> str:
     """What a budget cut off, in words; empty where nothing is left."""
     records, generations = made.records, made.plan.get("generations", 1)
     missing = made.plan.get("cells", 0) - len(records)
-    if records.empty and not missing:
+    if "cells" not in made.plan:
         return "not even the sizes of the instances were known in that time"
     behind = int(((records["status"] == "ok") & (records["generation"] < generations)).sum())
     parts = [f"cells left: {missing}"] * (missing > 0)

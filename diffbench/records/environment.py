@@ -10,13 +10,14 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from diffbench import __version__
 from diffbench.running.platform import THREADS, affinity, memory_bytes
 
-__all__ = ["environment", "machine_id"]
+__all__ = ["MIXED", "SAME", "differences", "environment", "machine_id", "parts", "together"]
 
 PACKAGES = (
     "numpy",
@@ -33,6 +34,37 @@ PACKAGES = (
 )
 IDENTITY = ("system", "architecture", "cpu", "cpus", "memory_gib")
 CPU = Path("/sys/devices/system/cpu")
+MIXED, PARTS = "mixed", "parts"
+
+
+def _itself(fact: Any) -> Any:
+    return fact
+
+
+def _count(fact: Any) -> Any:
+    return len(fact or ())
+
+
+# What must be the same for numbers to stand in one run, and as what each is compared: which
+# processors a process may use, and how busy the machine was, differ from one start to the next.
+SAME: Mapping[str, Callable[[Any], Any]] = {
+    "system": _itself,
+    "kernel": _itself,
+    "architecture": _itself,
+    "cpu": _itself,
+    "cpus": _itself,
+    "affinity": _count,
+    "caches": _itself,
+    "governor": _itself,
+    "memory_gib": _itself,
+    "python": _itself,
+    "implementation": _itself,
+    "compiler": _itself,
+    "diffbench": _itself,
+    "packages": _itself,
+    "blas": _itself,
+    "threads": _itself,
+}
 
 
 def environment() -> dict[str, Any]:
@@ -45,6 +77,65 @@ def machine_id(facts: dict[str, Any]) -> str:
     """The same for machines that cannot be told apart by what matters to a time; no names in it."""
     text = json.dumps([facts.get(name) for name in IDENTITY])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+# --- several environments -------------------------------------------------------------------------
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What two environments differ by, of what SAME names: ``packages.numpy 2.1.0, not 2.2.0``."""
+    was, found = dict(_compared(before)), dict(_compared(now))
+    names = [*was, *(name for name in found if name not in was)]
+    return [
+        f"{name} {found.get(name, 'none')}, not {was.get(name, 'none')}"
+        for name in names
+        if found.get(name) != was.get(name)
+    ]
+
+
+def _compared(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, read in SAME.items():
+        fact = read(facts.get(name))
+        if isinstance(fact, Mapping):
+            yield from ((f"{name}.{key}", value) for key, value in fact.items())
+        else:
+            yield name, fact
+
+
+def parts(facts: Mapping[str, Any], name: str) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """(names of what was measured so, environment) for each environment of a run.
+
+    A run that is not mixed has the one, and goes by the ``name`` given.
+    """
+    if not facts.get(MIXED):
+        yield [name], dict(facts)
+        return
+    for part in facts[PARTS].values():
+        yield list(part["runs"]), {key: value for key, value in part.items() if key != "runs"}
+
+
+def together(found: Iterable[tuple[Iterable[str], Mapping[str, Any]]]) -> dict[str, Any]:
+    """One environment of several: itself where it is the same, else marked as mixed.
+
+    A mixed one holds what all have in common, and each that differs, with the names of what was
+    measured so.
+    """
+    kinds: list[tuple[list[str], Mapping[str, Any]]] = []
+    for names, facts in found:
+        known = next((kind for kind in kinds if not differences(kind[1], facts)), None)
+        if known is None:
+            kinds.append((list(names), facts))
+        else:
+            known[0].extend(names)
+    first = dict(kinds[0][1])
+    if len(kinds) == 1:
+        return first
+    common = {k: v for k, v in first.items() if all(facts.get(k) == v for _, facts in kinds)}
+    each = {f"{i}": {"runs": names, **facts} for i, (names, facts) in enumerate(kinds, 1)}
+    return {MIXED: True, **common, PARTS: each}
+
+
+# --- facts ----------------------------------------------------------------------------------------
 
 
 def _machine() -> dict[str, Any]:

@@ -8,18 +8,19 @@ from pathlib import Path
 
 from diffbench.errors import RunError
 from diffbench.records.record import KEY
-from diffbench.records.store import RECORD, SAMPLE, TABLES, Store, held
+from diffbench.records.store import RECORD, TABLES, Store, held
 
 __all__ = ["absorb"]
 
 CELL = tuple(name for name in KEY if name not in ("run", "machine"))
 # What follows from the spread of the whole run, which a part does not know, is no content.
 RENEWED = {"run", "warnings", *(name for name in RECORD if name.endswith(("_low", "_high")))}
+STUDY_IS_NEW = "NOT EXISTS (SELECT 1 FROM main.meta WHERE key = 'study ' || study)"
 EMPTY = {int: "NULL", float: "NULL", str: "''"}  # a field that came later than the part
 
 
-def absorb(store: Store, folder: Path, run: str) -> None:
-    """Take over all cells and studies of the run in ``folder``; the records get the name ``run``.
+def absorb(store: Store, folder: Path, run: str) -> int:
+    """Take over the cells and studies of the run in ``folder``, as those of ``run``; the new cells.
 
     A study that is there already stays. A cell that is there already must be the same, else
     RunError is raised; so it is where the folder holds no run that this diffbench reads.
@@ -27,16 +28,13 @@ def absorb(store: Store, folder: Path, run: str) -> None:
     with store.beside(folder) as db:
         found = {table: _taken(db, table) for table in TABLES}
         found["records"]["run"] = "?1"
-        with store.transaction():
-            if _shared(db, run):
-                _check_same(db, folder, run, found)
-            db.execute(_insert("records", found["records"]), (run,))
-            db.execute(_insert("samples", found["samples"]))
-            db.execute(f"{_insert('studies', found['studies'])} WHERE {STUDY_IS_NEW}")
-            db.execute(f"{_insert('meta', found['meta'])} WHERE key LIKE 'study %'")
-
-
-STUDY_IS_NEW = "NOT EXISTS (SELECT 1 FROM main.meta WHERE key = 'study ' || study)"
+        if _shared(db, run):
+            _check_same(db, folder, run, found)
+        new = db.execute(_insert("records", found["records"]), (run,)).rowcount
+        db.execute(_insert("samples", found["samples"]))
+        db.execute(f"{_insert('studies', found['studies'])} WHERE {STUDY_IS_NEW}")
+        db.execute(f"{_insert('meta', found['meta'])} WHERE key LIKE 'study %'")
+        return new
 
 
 def _taken(db: sqlite3.Connection, table: str) -> dict[str, str]:
@@ -69,12 +67,12 @@ def _check_same(
     db: sqlite3.Connection, folder: Path, run: str, found: dict[str, dict[str, str]]
 ) -> None:
     content = _equal((name for name in RECORD if name not in RENEWED), found["records"])
-    known = _equal(SAMPLE, found["samples"])
+    sample = _equal(found["samples"], found["samples"])
     cell = " AND ".join(f'p."{name}" = r."{name}"' for name in CELL)
     differing = (
         f"SELECT p.instance, p.operator, p.method FROM {_both()} WHERE NOT ({content})",
         f"SELECT p.instance, p.operator, p.method FROM part.samples p, main.records r "
-        f"ON r.run = ?1 AND {cell} WHERE NOT EXISTS (SELECT 1 FROM main.samples m WHERE {known})",
+        f"ON r.run = ?1 AND {cell} WHERE NOT EXISTS (SELECT 1 FROM main.samples m WHERE {sample})",
     )
     for query in differing:
         row = db.execute(f"{query} LIMIT 1", (run,)).fetchone()

@@ -208,16 +208,17 @@ class Store:
     def beside(self, folder: Path) -> Iterator[sqlite3.Connection]:
         """The connection with the database of another run attached, read only, as ``part``.
 
-        Raises RunError where there is none or it is no run that this diffbench reads.
+        What is done inside is one transaction. Raises RunError where there is no run, it is none
+        that this diffbench reads, or one of the two fails; the store is then of no more use.
         """
         path = _found(folder)
         with _readable(path):
             self._db.execute("ATTACH ? AS part", (_address(path, _mode(path)),))
-            try:
-                _check_tables(self._db, path, _check_version(self._db, path, "part"), "part")
-                yield self._db
-            finally:
-                self._db.execute("DETACH part")
+            _check_tables(self._db, path, _check_version(self._db, path, "part"), "part")
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+            self._db.execute("DETACH part")
 
     def finish(self) -> None:
         """Fold the log back: one file in DELETE journal mode, and on the disk."""

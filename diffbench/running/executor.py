@@ -11,6 +11,7 @@ from typing import Any, final
 import msgspec
 
 from diffbench.errors import BadSize, RunError
+from diffbench.records.shards import WHOLE, Shard
 from diffbench.running.blocks import REFERENCE, BlockRun
 from diffbench.running.cells import Cell
 from diffbench.running.lanes import Fleet, Job, Lanes, Reply
@@ -64,34 +65,49 @@ class Executor:
         for lanes in (self.lanes, self.timing):
             lanes.stopped, lanes.tick = self.over, self.tell
         self._began, self._now = time.monotonic(), ""
-        self.total = 0  # cells of the whole run
+        self.total = 0  # cells of this shard
+        self.total_of_run: int | None = None  # of all shards; None while sizes are not known
         self._before = len(ledger.records)
 
     def measure(
-        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Mapping[str, Study]
+        self,
+        points: Sequence[tuple[str, Any]],
+        asked: Iterable[str],
+        studies: Mapping[str, Study],
+        shard: Shard = WHOLE,
     ) -> bool:
-        """Until all is done or the time is up; whether Ctrl-C ended it. No worker outlives this."""
+        """Until the shard is done or the time up; whether Ctrl-C ended it. No worker lives on."""
         with on_cpus(self._beside):
             try:
-                self._all(points, asked, studies)
+                self._all(points, asked, dict(shard.of(sorted(studies.items()))), shard)
             except KeyboardInterrupt:
                 return True
         return False
 
     def _all(
-        self, points: Sequence[tuple[str, Any]], asked: Iterable[str], studies: Mapping[str, Study]
+        self,
+        points: Sequence[tuple[str, Any]],
+        asked: Iterable[str],
+        studies: Mapping[str, Study],
+        shard: Shard,
     ) -> None:
         try:
             self._note("sizes of the instances")
-            plan = blocks(self._described(points), self.profile, asked)
-            self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
+            whole = blocks(self._described(points), self.profile, asked)
+            plan = shard.of(whole)
+            self.total, self.total_of_run = self._count(plan), self._count(whole)
             for generation in range(self.ledger.context.request.generations):
                 for block in plan:
                     self._block(block, generation)
                     self._studies(studies)  # after the first block: cells show soonest
+                self._studies(studies)  # a shard may have no block
                 self.fleet.kill_all()
         finally:
             self.fleet.kill_all()
+
+    def _count(self, plan: Iterable[Block]) -> int:
+        """The cells of these blocks."""
+        return sum(len(block.operators) for block in plan) * len(self.ledger.context.methods)
 
     def over(self) -> bool:
         """Whether the time is up."""
