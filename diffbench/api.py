@@ -60,9 +60,9 @@ def run(
     folder of the run, by default a new one under ``runs/``; with ``resume`` it is one that exists
     and was begun with the same selections. ``budget`` is in seconds: after it nothing new begins,
     and what is left can be resumed. ``generations`` defaults to the profile's. ``progress`` is
-    called often, between measurements. ``shard`` as ``"3/16"`` makes that part of the run alone,
-    in a folder of its own inside ``out``; ``diffbench.merge`` joins them. With ``mixed`` a run is
-    resumed in another environment (machine, versions, ...) than it was begun in, and marked.
+    called often, between measurements. ``shard`` as ``"3/16"`` makes that part alone, in a folder
+    of its own in ``out``; ``diffbench.merge`` joins them. ``mixed`` resumes a run in another
+    environment (machine, versions, ...) than it was begun in.
 
     Raises DiffbenchError for every mistake in the arguments, before anything is measured, and
     Interrupted after Ctrl-C.
@@ -78,10 +78,7 @@ def run(
         generations=effort.generations if generations is None else generations,
         plugins=_plugin_files(plugins),
     ).checked()
-    if shard is not None and out is None:
-        raise BadSelection("a shard needs the folder that all shards share: out")
-    folder = place(new_folder() if out is None else out, shard)
-    part = None if shard is None else Shard.parse(shard)
+    folder, part = place(out, shard)
     stop_at = float("inf") if budget is None else began + max(0.0, budget - REPORT_S)
     with opened(folder, request, resume, part) as plan:
         chosen = _Chosen.of(request)
@@ -92,9 +89,14 @@ def run(
     return load(folder)
 
 
-def place(out: str | Path, shard: str | None) -> Path:
-    """The folder that a run, or a shard of one, has in ``out``; raises BadSelection."""
-    return Path(out) if shard is None else Path(out, Shard.parse(shard).name)
+def place(out: str | Path | None, shard: str | None) -> tuple[Path, Shard | None]:
+    """(folder, shard) of a run that is to be in ``out``; raises BadSelection."""
+    if shard is None:
+        return new_folder() if out is None else Path(out), None
+    if out is None:
+        raise BadSelection("--shard needs the folder that all shards share: --out DIR")
+    part = Shard.parse(shard)
+    return Path(out) / part.name, part
 
 
 def report(folder: str | Path, path: str | Path | None = None) -> Path:

@@ -17,6 +17,7 @@ import msgspec
 
 from diffbench.errors import RunError
 from diffbench.records.environment import MIXED, differences, parts, together
+from diffbench.records.joining import absorb
 from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
 from diffbench.records.shards import Shard, shards
 from diffbench.records.store import FILE, Store, reading
@@ -32,9 +33,11 @@ from diffbench.running.folder import (
     write_facts,
 )
 from diffbench.running.platform import locked
+from diffbench.running.refresh import refresh
 
 __all__ = ["merge"]
 
+RENEWING, EXPORTING = "intervals", "CSV files and report"  # as progress tells
 SHOWN = 5  # missing shards by number
 RESOLVED = ("instances", "variants", "studies")  # of a plan: what its selections came to
 Tell = Callable[[Progress], None]
@@ -63,16 +66,21 @@ def merge(
     folders = [folder for path in paths for folder in shards(Path(path)) or [Path(path)]]
     first, cells = _checked(folders, partial)
     environment = _environment(folders, mixed)
-    run = named(target)
+    run, tell = named(target), _Counting(cells, progress or (lambda p: None))
     with _place(target), scratch(target) as room:
         with Store(room, draft=True) as store:
-            _join(store, folders, run, _Counting(cells, progress or (lambda p: None)))
+            joined = _join(store, folders, run, tell)
+            if not partial:
+                _check_cells(first, joined)
             if environment.get(MIXED):
                 store.save_meta(MIXED, True)
+            tell(joined, RENEWING)
+            refresh(store)
             store.finish()
         write_facts(target / ENVIRONMENT, environment)
         write_facts(target / PLAN, _plan(first, run))
         (room / FILE).replace(target / FILE)
+        tell(cells, EXPORTING)
         _shown(target, report)
     return load(target)
 
@@ -154,8 +162,8 @@ def _checked(folders: Sequence[Path], partial: bool) -> tuple[_Part, int]:
             _check_finished(part)
         numbers.add(part.shard.index if part.shard else 0)
         cells += part.cells
-    if not partial:
-        _check_complete(first, numbers, cells)
+    if not partial and 0 not in numbers:
+        _check_shards(first, numbers)
     return first, cells
 
 
@@ -185,14 +193,17 @@ def _check_finished(part: _Part) -> None:
         )
 
 
-def _check_complete(first: _Part, numbers: set[int], cells: int) -> None:
+def _check_shards(first: _Part, numbers: set[int]) -> None:
     count = first.shard.count if first.shard else 0
     missing = sorted({*range(1, count + 1)} - numbers)
-    if missing and 0 not in numbers:
+    if missing:
         shown = ", ".join(map(str, missing[:SHOWN])) + ", ..." * (len(missing) > SHOWN)
         raise RunError(
             f"{len(missing)} of {count} shards are missing: {shown}; make them, or add --partial"
         )
+
+
+def _check_cells(first: _Part, cells: int) -> None:
     wanted = first.plan.get("cells_of_run")
     if wanted is None or cells < wanted:
         raise RunError(f"{cells} of {wanted or 'all'} cells are there; add --partial")
@@ -240,18 +251,14 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _join(store: Store, folders: Sequence[Path], run: str, tell: _Counting) -> None:
-    """Fill the store with all parts, and renew its intervals."""
-    from diffbench.records.joining import absorb
-    from diffbench.running.refresh import refresh
-
+def _join(store: Store, folders: Sequence[Path], run: str, tell: _Counting) -> int:
+    """Fill the store with all parts; the cells in it."""
     done = 0
     for folder in folders:
         tell(done, folder.name)
         with _alone(folder):
             done += absorb(store, folder, run)
-    tell(done, "intervals")
-    refresh(store)
+    return done
 
 
 def _plan(first: _Part, run: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PAGE"]
 
 WORKERS = "workers"  # of the environment: a table a process
+MIXED = "mixed"  # of the environment: parts of the run were measured in different ones
 HOW = (
     "Time of one call: the median of samples, each a loop of calls doubled until it is long "
     "enough, divided by its calls; garbage collector off, warm-up and first call apart, "
@@ -52,11 +53,21 @@ def render(run: Run) -> list[Any]:
     facts = {key: value for key, value in run.environment.items() if key != WORKERS}
     return [
         *blocks,
+        *_mixed(run.environment),
         _table("environment", "The machine and the software of this run", facts),
         *_workers(run.environment.get(WORKERS)),
         _table("plan", "What was asked for", run.plan),
         Text("Do it again", (_again(run),)),
     ]
+
+
+def _mixed(facts: Mapping[str, Any]) -> Iterator[Text]:
+    if facts.get(MIXED):
+        said = (
+            f"This run was measured in {len(facts['parts'])} environments, listed below: times of "
+            "different ones are no common measure, and ratios are only formed within one machine."
+        )
+        yield Text("Several environments in one run", (said,))
 
 
 def _again(run: Run) -> str:

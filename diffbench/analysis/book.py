@@ -45,7 +45,11 @@ class Book:
         times: dict[str, dict[Cell, Times]] = {}
         for (instance, operator, method), rows in samples.items():
             times.setdefault(method, {})[instance, operator] = per_call(rows, "run")
-        return cls(records, times, aa_spread((key[:2], rows) for key, rows in samples.items()))
+        processes = (
+            ((instance, operator, records[method][instance, operator]["machine"]), rows)
+            for (instance, operator, method), rows in samples.items()
+        )
+        return cls(records, times, aa_spread(processes))
 
     def rounds(self, method: str, cell: Cell) -> Times:
         """The times of one cell; empty where none were sampled."""

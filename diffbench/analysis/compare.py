@@ -118,6 +118,7 @@ def compare(book: Book, of: str, to: str, operators: Iterable[str] = DERIVATIVES
         if cell[1] not in asked:
             continue
         reason = _unfit(of, above.get(cell)) or _unfit(to, below.get(cell))
+        reason = reason or _apart(above[cell], below[cell])
         rounds = {} if reason else paired(book.rounds(of, cell), book.rounds(to, cell))
         ratio = interval(rounds, book.spread.of_ratios())
         if ratio is None:
@@ -140,6 +141,11 @@ def _unfit(method: str, record: dict[str, Any] | None) -> str:
     if record["run_s"] < FLOOR * record["empty_call_s"]:
         return f"{method}: shorter than {FLOOR:g} empty calls"
     return ""
+
+
+def _apart(above: dict[str, Any], below: dict[str, Any]) -> str:
+    """Why two times are no pair; empty where they are one."""
+    return "" if above["machine"] == below["machine"] else "measured on two machines"
 
 
 def _judged(found: list[tuple[dict[str, Any], Interval, int]]) -> tuple[Ratio, ...]:

@@ -36,23 +36,20 @@ __all__ = ["display", "run"]
 def run(out: Path | None, resume: bool, budget: float | None, **given: Any) -> None:
     """Measure methods on problems; the report and the CSV files end up in the run's folder."""
     from diffbench import api
-    from diffbench.running.folder import new_folder
 
     if resume and out is None:
         raise click.UsageError("--resume needs the folder of a run: --out DIR")
     if given["mixed"] and not resume:
         raise click.UsageError("--mixed is for a run that exists: add --resume")
-    if given["shard"] is not None and out is None:
-        raise click.UsageError("--shard needs the folder that all shards share: --out DIR")
     if given["operators"] == "":  # for the library it is the profile's; here, an unset variable
         raise click.UsageError(
             "--operators is empty; write names, as gradient,hvp, or leave it out"
         )
-    base = out or new_folder()
-    folder = api.place(base, given["shard"])
+    folder, part = api.place(out, given["shard"])
+    base = folder.parent if part else folder
     selection = _selection(given, folder if resume else None)
     command = f"diffbench run --out {shlex.quote(str(base))} --resume"
-    command += f" --shard {given['shard']}" if given["shard"] else ""
+    command += f" --shard {part.index}/{part.count}" if part else ""
     with display(folder) as shown:
         try:
             made = api.run(out=base, resume=resume, budget=budget, progress=shown, **selection)
