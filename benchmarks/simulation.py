@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from diffbench.measure.intervals import calibrated
 from diffbench.merging import EXPORTING, RENEWING, merge
@@ -46,23 +46,46 @@ SPREAD = calibrated(())
 
 
 @final
+@final
+class Took(NamedTuple):
+    """Seconds on the wall, and of a processor: they differ where the machine has more to do."""
+
+    seconds: float = 0.0
+    busy: float = 0.0
+
+    @classmethod
+    def now(cls) -> Took:
+        """To take differences of."""
+        return cls(time.perf_counter(), time.process_time())
+
+    def since(self, before: Took) -> Took:
+        """From one moment to this."""
+        return Took(self.seconds - before.seconds, self.busy - before.busy)
+
+    def and_(self, more: Took) -> Took:
+        """One after the other."""
+        return Took(self.seconds + more.seconds, self.busy + more.busy)
+
+
+@final
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one step took: so much of something in so many seconds and at most so much memory."""
+    """What one step took: so much of something, in so many seconds, in so much memory at most."""
 
     step: str
-    seconds: float
+    took: Took
     amount: int
     unit: str
     peak_mib: float = 0.0
 
     def line(self) -> str:
         """One line of the table; blank where there is nothing to tell."""
-        time_s = f"{self.seconds:.1f} s" if self.seconds else ""
-        rate = f"{self.amount / self.seconds:,.0f} /s" if self.seconds else ""
-        peak = f"{self.peak_mib:.0f} MiB" if self.peak_mib else ""
-        amount = f"{self.amount:,} {self.unit}"
-        return f"{self.step:<44}{amount:>20}{time_s:>10}{rate:>14}{peak:>10}".rstrip()
+        amount = f"{self.step:<38}{self.amount:>10,} {self.unit:<7}"
+        if not self.took.seconds:
+            return amount.rstrip()
+        wall, busy = self.took
+        rate = f"{self.amount / wall:,.0f} /s"
+        return f"{amount}{wall:>8.1f} s{busy:>8.1f} s{rate:>14}{self.peak_mib:>6.0f} MiB"
 
 
 @final
@@ -101,55 +124,56 @@ class Simulation:
 
     def plan(self) -> list[Figure]:
         """From the selection to the shares of all shards; and where each block is one cell."""
-        starts = range(1, self.cells // 1000, 100)  # a selection makes 100 000 points at most
-        sizes = [f"affine_tanh[n={n}:{n + 99},m=1:1000]" for n in starts]
+        largest = max(1, self.cells // 1000)
+        starts = range(1, largest + 1, 100)  # a selection makes 100 000 points at most
+        sizes = (f"affine_tanh[n={n}:{min(n + 99, largest)},m=1:1000]" for n in starts)
         finest = Request(problems=",".join(sizes), operators="jvp")
         return [
             self._planned("plan", self.request, len(self.methods)),
-            *([self._planned("plan, blocks of one cell", finest, 1)] if sizes else []),
+            self._planned("plan, blocks of one cell", finest, 1),
         ]
 
     def _planned(self, step: str, request: Request, methods: int) -> Figure:
-        began = time.perf_counter()
+        began = Took.now()
         plan = self.blocks(request)
         shares = [Shard(i, self.shards).of(plan) for i in range(1, self.shards + 1)]
-        taken = time.perf_counter() - began
+        took = Took.now().since(began)
         cells = methods * sum(len(block.operators) for share in shares for block in share)
-        return Figure(step, taken, cells, "cells")
+        return Figure(step, took, cells, "cells")
 
     def store(self) -> list[Figure]:
         """Every shard's own run folder, each cell with its samples; only storing is timed."""
-        plan, seconds, count = self.blocks(self.request), 0.0, 0
+        plan, took, count = self.blocks(self.request), Took(), 0
         for shard in (Shard(i, self.shards) for i in range(1, self.shards + 1)):
             made = self.made(shard, plan)
-            seconds += self._stored(shard, made, plan)
+            took = took.and_(self._stored(shard, made, plan))
             count += len(made)
         few = made[:ONE_BY_ONE]
         return [
             Figure("store, a transaction a cell", self._one_by_one(few), len(few), "cells"),
-            Figure("store in bulk, a transaction a shard", seconds, count, "cells"),
-            Figure("databases of the shards", 0.0, _mib(self.parent.glob(f"*/{FILE}")), "MiB"),
+            Figure("store in bulk, a transaction a shard", took, count, "cells"),
+            Figure("databases of the shards", Took(), _mib(self.parent.glob(f"*/{FILE}")), "MiB"),
         ]
 
     def merge(self) -> list[Figure]:
         """All shards into one run, with intervals and CSV files but no report."""
-        at: dict[str, float] = {}
+        at: dict[str, Took] = {}
 
         def tell(progress: Progress) -> None:
-            at.setdefault(progress.now, time.perf_counter())
+            at.setdefault(progress.now, Took.now())
 
-        began = time.perf_counter()
+        began = Took.now()
         made = merge([self.parent], report=False, progress=tell)
-        ended = time.perf_counter()
+        ended = Took.now()
         count, joining = sum(made.counts("status").values()), min(at.values())
         return [
-            Figure("merge: look at every shard", joining - began, self.shards, "shards"),
-            Figure("merge: join", at[RENEWING] - joining, count, "cells"),
-            Figure("merge: intervals", at[EXPORTING] - at[RENEWING], count, "cells"),
-            Figure("merge: CSV files", ended - at[EXPORTING], count, "cells"),
-            Figure("merge: all of it", ended - began, count, "cells"),
-            Figure("joined database", 0.0, _mib([made.folder / FILE]), "MiB"),
-            Figure("CSV files", 0.0, _mib(made.folder.glob("*.csv")), "MiB"),
+            Figure("merge: look at every shard", joining.since(began), self.shards, "shards"),
+            Figure("merge: join", at[RENEWING].since(joining), count, "cells"),
+            Figure("merge: intervals", at[EXPORTING].since(at[RENEWING]), count, "cells"),
+            Figure("merge: CSV files", ended.since(at[EXPORTING]), count, "cells"),
+            Figure("merge: all of it", ended.since(began), count, "cells"),
+            Figure("joined database", Took(), _mib([made.folder / FILE]), "MiB"),
+            Figure("CSV files", Took(), _mib(made.folder.glob("*.csv")), "MiB"),
         ]
 
     # --- fake cells ---------------------------------------------------------------------------
@@ -172,8 +196,8 @@ class Simulation:
             for cell in [_measured(Cell(block, operator, method), number, noise)]
         ]
 
-    def _stored(self, shard: Shard, made: list[Any], plan: list[Block]) -> float:
-        """Seconds to store the cells in the shard's own folder."""
+    def _stored(self, shard: Shard, made: list[Any], plan: list[Block]) -> Took:
+        """What it takes to store the cells in the shard's own folder."""
         folder = self.parent / shard.name
         cells = sum(len(block.operators) for block in plan) * len(self.methods)
         facts = {"cells": len(made), "cells_of_run": cells}
@@ -183,7 +207,7 @@ class Simulation:
             write_facts(folder / ENVIRONMENT, environment())
             return _timed(folder, lambda store: store.save_cells(made))
 
-    def _one_by_one(self, made: list[tuple[Record, list[Sample]]]) -> float:
+    def _one_by_one(self, made: list[tuple[Record, list[Sample]]]) -> Took:
         folder = self.folder / "one by one"
         folder.mkdir()
         return _timed(folder, lambda store: [store.save(*cell) for cell in made])
@@ -211,13 +235,13 @@ def _measured(cell: Cell, number: int, noise: random.Random) -> Cell:
     return cell
 
 
-def _timed(folder: Path, fill: Callable[[Store], Any]) -> float:
-    """Seconds to open a store, fill and finish it."""
-    began = time.perf_counter()
+def _timed(folder: Path, fill: Callable[[Store], Any]) -> Took:
+    """What it takes to open a store, fill and finish it."""
+    began = Took.now()
     with Store(folder) as store:
         fill(store)
         store.finish()
-    return time.perf_counter() - began
+    return Took.now().since(began)
 
 
 def _mib(paths: Iterable[Path]) -> int:
@@ -238,11 +262,11 @@ def simulated(cells: int, shards: int, folder: Path) -> Iterator[Figure]:
 def _step(step: str, cells: int, shards: int, folder: Path) -> list[Figure]:
     figures: list[Figure] = getattr(Simulation(cells, shards, folder), step)()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [replace(figure, peak_mib=peak if figure.seconds else 0.0) for figure in figures]
+    return [replace(figure, peak_mib=peak) for figure in figures]
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table: amount, wall time, processor time, rate, peak memory of the process."""
     parser = argparse.ArgumentParser(description="The largest run, with fake cells.")
     parser.add_argument("--cells", type=int, default=1_000_000)
     parser.add_argument("--shards", type=int, default=1000)
