@@ -22,6 +22,7 @@ from diffbench.records import environment
 from diffbench.records.record import SCHEMA, Record, Sample
 from diffbench.records.shards import shards
 from diffbench.records.store import FILE, Store
+from diffbench.reports.environment import PAGE
 from diffbench.running import platform
 
 ASKED: dict[str, Any] = {
@@ -395,6 +396,8 @@ def test_environments_may_be_mixed_where_that_is_asked_for(parent: Path) -> None
     whole = diffbench.merge([parent], mixed=True)
     found = whole.environment
     assert found["mixed"] is True
+    said = [block.paragraphs for block in PAGE.render(whole) if block.kind == "text"]
+    assert sum("measured in 2 environments" in text for lines in said for text in lines) == 1
     assert "packages" not in found  # what is common to all stands on top
     assert found["cpu"] == found["parts"]["1"]["cpu"]
     runs = {part["packages"]["numpy"]: part["runs"] for part in found["parts"].values()}

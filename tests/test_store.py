@@ -231,7 +231,7 @@ MOUNTS = """\
 @pytest.mark.parametrize(
     ("folder", "local"),
     [
-        ("/tmp/run", True),
+        ("/srv/run", True),
         ("/home", False),
         ("/home/me/runs", False),
         ("/home/local/run", True),
