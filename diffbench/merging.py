@@ -63,7 +63,7 @@ def merge(
     where a cell stands in two of them with different content, and where ``out`` holds a run.
     """
     target = _target(paths, out)
-    folders = [folder for path in paths for folder in shards(Path(path)) or [Path(path)]]
+    folders = _folders(paths, partial)
     first, cells = _checked(folders, partial)
     environment = _environment(folders, mixed)
     run, tell = named(target), _Counting(cells, progress or (lambda p: None))
@@ -83,6 +83,13 @@ def merge(
         tell(cells, EXPORTING)
         _shown(target, report)
     return load(target)
+
+
+def _folders(paths: Sequence[str | Path], partial: bool) -> list[Path]:
+    """The shards of folders that hold some, else the folders; of a part, those with anything."""
+    found = [folder for path in paths for folder in shards(Path(path)) or [Path(path)]]
+    begun = [folder for folder in found if (folder / FILE).exists()]
+    return begun if partial and begun else found
 
 
 def _target(paths: Sequence[str | Path], out: str | Path | None) -> Path:

@@ -250,6 +250,12 @@ def test_an_unfinished_shard_is_named_with_how_to_go_on(parent: Path) -> None:
     assert len(diffbench.merge([parent], partial=True).records) == CELLS - 2
 
 
+def test_a_shard_that_died_at_its_start_is_as_good_as_missing(parent: Path) -> None:
+    (parent / "shard-3-of-3" / FILE).unlink()
+    held = sum(len(diffbench.load(path).records) for path in shards(parent)[:2])
+    assert len(diffbench.merge([parent], partial=True).records) == held < CELLS
+
+
 def test_the_same_cell_twice_counts_once(parent: Path, tmp_path: Path) -> None:
     shutil.copytree(parent / "shard-1-of-3", tmp_path / "copy")
     whole = diffbench.merge([parent, tmp_path / "copy"], tmp_path / "joined")

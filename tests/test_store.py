@@ -219,12 +219,12 @@ def test_the_environment_tells_versions_and_no_names() -> None:
 
 MOUNTS = """\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
-22 21 0:20 / /home rw shared:2 - nfs4 server:/home rw,vers=4.2
-23 22 254:1 / /home/local rw - xfs /dev/sdb rw
+22 21 0:20 / /data rw shared:2 - nfs4 server:/data rw,vers=4.2
+23 22 254:1 / /data/local rw - xfs /dev/sdb rw
 24 21 0:21 / /mnt/two\\040words rw - {0} source rw
 25 21 0:22 / /over rw - ext4 /dev/sdc rw
 26 21 0:23 / /over rw - fuse.sshfs host:/ rw
-27 21 0:24 / /homes rw - ext4 /dev/sdd rw
+27 21 0:24 / /databank rw - ext4 /dev/sdd rw
 """
 
 
@@ -232,10 +232,10 @@ MOUNTS = """\
     ("folder", "local"),
     [
         ("/srv/run", True),
-        ("/home", False),
-        ("/home/me/runs", False),
-        ("/home/local/run", True),
-        ("/homes/me", True),  # begins like /home, and lies elsewhere
+        ("/data", False),
+        ("/data/my/runs", False),
+        ("/data/local/run", True),
+        ("/databank/me", True),  # begins like /data, and lies elsewhere
         ("/mnt/two words/run", False),
         ("/over/run", False),  # the later mount hides the earlier one
     ],
@@ -261,7 +261,7 @@ def test_types_of_file_systems(
     monkeypatch.setattr(platform, "MOUNTS", tmp_path / "mounts")
     assert platform.local(Path("/mnt/two words")) is local
     monkeypatch.setattr(platform, "MOUNTS", tmp_path / "none")
-    assert platform.local(Path("/home")) is True
+    assert platform.local(Path("/data")) is True
 
 
 def test_a_disk_elsewhere_has_no_log_in_shared_memory(
