@@ -12,7 +12,7 @@ from small_runs import use_profile, without_report
 
 import diffbench
 from diffbench import cli
-from diffbench.errors import BadSelection, RunError
+from diffbench.errors import BadSelection, DiffbenchError, RunError
 from diffbench.records.shards import MOST, WHOLE, Shard, shards
 from diffbench.registry import Registry
 from diffbench.running.folder import requested
@@ -180,6 +180,12 @@ def test_shards_are_not_mixed_up(parent: Path, given: dict[str, Any], message: s
     with pytest.raises(RunError, match=message):
         diffbench.run(**ASKED, out=parent / "run", **given)
     assert len(shards(parent / "run")) == 3
+
+
+def test_a_mistake_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DiffbenchError, match="unknown family"):
+        diffbench.run("lectur", out=tmp_path / "run", shard="1/2")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_shard_that_was_not_begun_is_not_resumed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def opened(
     begun here goes again: the right request can have the same folder. No other process can
     open the folder meanwhile.
     """
-    fresh = not folder.exists()
+    fresh = [path for path in (folder, folder.parent) if not path.exists()]
     plan = _resumed(folder, request) if resume else _begun(folder, request, shard)
     with locked(folder) as alone:
         if not alone:
@@ -82,12 +82,12 @@ def _measured(folder: Path) -> bool:
     return (folder / FILE).is_file() and bool(read(folder, "records")[1])
 
 
-def _undo(folder: Path, fresh: bool) -> None:
+def _undo(folder: Path, fresh: Iterable[Path]) -> None:
     for name in BEGUN:
         (folder / name).unlink(missing_ok=True)
-    if fresh:
-        with suppress(OSError):  # somebody else has put something there
-            folder.rmdir()
+    with suppress(OSError):  # somebody else has put something there
+        for path in fresh:
+            path.rmdir()
 
 
 def begun(folder: Path) -> None:
