@@ -19,6 +19,7 @@ import diffbench
 from diffbench import cli
 from diffbench.errors import RunError
 from diffbench.records import environment
+from diffbench.records.joining import absorb
 from diffbench.records.record import SCHEMA, Record, Sample
 from diffbench.records.shards import shards
 from diffbench.records.store import FILE, Store
@@ -332,7 +333,10 @@ def of_another_numpy(folder: Path) -> None:
     [
         (newer, "was written by a newer diffbench"),
         (torn, "is not readable as a run"),
-        (torn_within, "shard-2-of-3/run.sqlite is not readable as a run"),
+        (
+            torn_within,
+            "shard-2-of-3/run.sqlite cannot be joined into .*: database disk image is malformed",
+        ),
         (without_database, r"no run in .*shard-2-of-3 \(no run.sqlite\)"),
         (of_another_k, "is one of 4 shards, but .*shard-1-of-3 one of 3"),
         (of_another_seed, "was begun with other seed than"),
@@ -377,6 +381,13 @@ def test_what_is_there_is_not_overwritten(parent: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no folder"):
         diffbench.merge([parent, tmp_path / "none"], tmp_path / "joined")
     assert diffbench.load(parent).records.equals(first.records)
+
+
+def test_a_full_disk_is_one_line(parent: Path, tmp_path: Path) -> None:
+    with Store(tmp_path, draft=True) as store:
+        store._db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(RunError, match=r"cannot be joined into .*: database or disk is full"):
+            absorb(store, parent / "shard-1-of-3", "r")
 
 
 def test_a_merge_that_died_leaves_no_run(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:

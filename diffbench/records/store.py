@@ -215,10 +215,13 @@ class Store:
         with _readable(path):
             self._db.execute("ATTACH ? AS part", (_address(path, _mode(path)),))
             _check_tables(self._db, path, _check_version(self._db, path, "part"), "part")
+        try:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
             self._db.execute("DETACH part")
+        except sqlite3.Error as error:
+            raise RunError(f"{path} cannot be joined into {self.path.parent}: {error}") from error
 
     def finish(self) -> None:
         """Fold the log back: one file in DELETE journal mode, and on the disk."""
