@@ -11,7 +11,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint nightly dashboard browser constraints clean
+.PHONY: help run test lint nightly dashboard simulate browser constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ dashboard: $(VENV)/.dev ## the asv benchmarks of the current commit, as a site u
 	$(BIN)/asv run --environment existing:same --set-commit-hash "$$(git rev-parse HEAD)"
 	$(BIN)/asv publish
 	@echo "dashboard: .asv/html; to open it (it needs a web server): $(BIN)/asv preview"
+
+simulate: $(VENV)/.core ## the largest run with fake cells: how long its plan, store and merge take
+	$(BIN)/python -m benchmarks.simulation $(RUN_ARGS)
 
 constraints: $(VENV)/.dev ## pin the versions that are installed here
 	$(BIN)/python -m pip list --format=freeze --exclude diffbench --exclude pip > constraints.txt

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from diffbench.care.doctor import doctor
     from diffbench.care.info import info
     from diffbench.errors import DiffbenchError
+    from diffbench.merging import merge
     from diffbench.method import Kernel
     from diffbench.problem import Family, Parameter, Parts
     from diffbench.records.run import Run
@@ -35,6 +36,7 @@ __all__ = [
     "doctor",
     "info",
     "load",
+    "merge",
     "plan",
     "run",
 ]
@@ -56,6 +58,7 @@ HOMES = {
     "doctor": "care.doctor",
     "info": "care.info",
     "load": "api",
+    "merge": "merging",
     "plan": "api",
     "run": "api",
 }

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING
 
 from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
-from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, SEVERAL, Run, load
-from diffbench.running.folder import new_folder, opened, requested, scratch, write_facts
+from diffbench.making import Chosen, How, Interrupted, Making, writable
+from diffbench.records.run import PLAN, REPORT, Run, load
+from diffbench.records.shards import Shard
+from diffbench.running.folder import new_folder, opened, requested, write_facts
 from diffbench.running.plan import Request
-from diffbench.running.plan import profile as profile_of
 
 if TYPE_CHECKING:
     from diffbench.analysis.compare import Comparison
-    from diffbench.records.store import Store
-    from diffbench.registry import Registry
     from diffbench.running.executor import Progress
     from diffbench.running.forecast import Forecast
-    from diffbench.running.ledger import Ledger
 
 __all__ = [
     "Interrupted",
     "compare",
     "compare_runs",
     "load",
+    "place",
     "plan",
     "report",
     "requested",
@@ -36,17 +33,6 @@ __all__ = [
 ]
 
 EXECUTORS = ("local", "dask")
-# What is kept of a budget for the last intervals, the exports and the report: seconds.
-FINISH_S, FINISH_CELL_S = 4.0, 1e-3
-
-
-@final
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a run, after all that was done has been stored and reported."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"interrupted; {folder} keeps what was done")
-        self.folder = folder
 
 
 def run(
@@ -64,6 +50,8 @@ def run(
     executor: str = "local",
     scheduler: str = "",
     progress: Callable[[Progress], None] | None = None,
+    shard: str | None = None,
+    mixed: bool = False,
 ) -> Run:
     """Measure every selected method on every selected problem; the finished run.
 
@@ -74,13 +62,15 @@ def run(
     off can be resumed; what it leaves goes into further generations of the cells whose intervals
     are still wide, unless ``generations`` says how many. That defaults to the profile's. The
     ``executor`` is local, or dask: the machines of the cluster whose ``scheduler`` is there.
-    ``progress`` is called often, between measurements.
+    ``progress`` is called often, between measurements. ``shard`` as ``"3/16"`` makes that part
+    alone, in a folder of its own in ``out``; ``diffbench.merge`` joins them. ``mixed`` resumes a
+    run in another environment (machine, versions, ...) than it was begun in.
 
     Raises DiffbenchError for every mistake in the arguments, before anything is measured, and
     Interrupted after Ctrl-C.
     """
     began = time.monotonic()
-    where = _where(executor, scheduler)
+    _check_where(executor, scheduler)
     request = Request(
         problems=problems,
         methods=methods,
@@ -90,14 +80,19 @@ def run(
         generations=generations,
         plugins=_plugin_files(plugins),
     ).checked()
-    folder = new_folder() if out is None else Path(out)
+    folder, part = place(out, shard)
     ends_at = None if budget is None else began + budget
-    with opened(folder, request, resume) as plan:
-        chosen = _Chosen.of(request)
+    with opened(folder, request, resume, part) as plan:
+        chosen = Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
         tell = progress or (lambda p: None)
-        _Making(folder, request, plan, chosen, began, ends_at, where, tell).make()
+        how = How(began, ends_at, executor, scheduler, mixed)
+        interrupted = Making(folder, request, plan, chosen, how, tell).make()
+        if part is None:
+            report(folder)
+    if interrupted:
+        raise Interrupted(folder)
     return load(folder)
 
 
@@ -126,10 +121,20 @@ def plan(
         generations=generations,
         plugins=_plugin_files(plugins),
     ).checked()
-    chosen = _Chosen.of(request)
+    chosen = Chosen.of(request)
     return forecast(
         request, chosen.registry, chosen.points, list(chosen.methods.values()), chosen.operators
     )
+
+
+def place(out: str | Path | None, shard: str | None) -> tuple[Path, Shard | None]:
+    """(folder, shard) of a run that is to be in ``out``; raises BadSelection."""
+    if shard is None:
+        return new_folder() if out is None else Path(out), None
+    if out is None:
+        raise BadSelection("--shard needs the folder that all shards share: --out DIR")
+    part = Shard.parse(shard)
+    return Path(out) / part.name, part
 
 
 def report(folder: str | Path, path: str | Path | None = None) -> Path:
@@ -140,7 +145,7 @@ def report(folder: str | Path, path: str | Path | None = None) -> Path:
     from diffbench.reports.build import write
 
     pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
-    with _writable(target):
+    with writable(target):
         write(found, target, pages)
     return target
 
@@ -217,8 +222,8 @@ def _with_cells(found: Comparison) -> Comparison:
     return found
 
 
-def _where(executor: str, scheduler: str) -> tuple[str, str]:
-    """Both; raises where they do not go together."""
+def _check_where(executor: str, scheduler: str) -> None:
+    """Raise where they do not go together."""
     if executor not in EXECUTORS:
         raise UnknownName("executor", executor, EXECUTORS)
     if executor == "dask" and not scheduler:
@@ -228,7 +233,6 @@ def _where(executor: str, scheduler: str) -> tuple[str, str]:
         )
     if executor != "dask" and scheduler:
         raise RunError(f"--scheduler {scheduler} is for --executor dask; add that")
-    return executor, scheduler
 
 
 def _plugin_files(plugins: Sequence[str | Path]) -> tuple[str, ...]:
@@ -236,131 +240,3 @@ def _plugin_files(plugins: Sequence[str | Path]) -> tuple[str, ...]:
         if not Path(path).is_file():
             raise PluginError(f"no plugin file {path}; give the path of a Python file")
     return tuple(str(Path(path).resolve()) for path in plugins)
-
-
-@contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """What a request's selections name; making it raises for every mistake in them."""
-
-    registry: Registry
-    points: list[tuple[str, dict[str, Any]]]
-    methods: dict[str, Any]
-    operators: list[str]
-
-    @classmethod
-    def of(cls, request: Request) -> _Chosen:
-        """Look all names up."""
-        from diffbench.method import variant_name
-        from diffbench.registry import discover
-
-        registry = discover(request.plugins, ("methods", "problems", "studies"))
-        return cls(
-            registry=registry,
-            points=registry.points(request.problems, request.profile),
-            methods={variant_name(m): m for m in registry.methods(request.methods)},
-            operators=registry.operators(request.operators) if request.operators else [],
-        )
-
-    def facts(self) -> dict[str, Any]:
-        """For plan.json: what the selections came to, and the plugins that were refused."""
-        from diffbench.problem import canonical
-
-        return {
-            "instances": [canonical(name, params) for name, params in self.points],
-            "variants": list(self.methods),
-            "studies": sorted(self.registry.studies),
-            "broken": dict(self.registry.broken),
-        }
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Making:
-    """A run that is begun: its folder and plan stand, its request is right."""
-
-    folder: Path
-    request: Request
-    plan: dict[str, Any]
-    chosen: _Chosen
-    began: float
-    ends_at: float | None
-    where: tuple[str, str]  # executor and scheduler
-    progress: Callable[[Progress], None]
-
-    def make(self) -> None:
-        """Measure, store, export, report; also after Ctrl-C, which is raised again at the end."""
-        from diffbench.records.export import export
-        from diffbench.records.salvage import salvage, torn
-        from diffbench.records.store import Store
-
-        with _writable(self.folder):
-            if torn(self.folder):
-                self.plan["salvaged"] = salvage(self.folder)
-            with Store(self.folder) as store:
-                interrupted = self._measured(store)
-                store.finish()
-            export(self.folder)
-        report(self.folder)
-        if interrupted:
-            raise Interrupted(self.folder)
-
-    def _measured(self, store: Store) -> bool:
-        """Whether it was interrupted."""
-        from diffbench.records.environment import environment
-        from diffbench.running.cells import Context
-        from diffbench.running.cluster import Cluster
-        from diffbench.running.executor import Executor
-        from diffbench.running.ledger import Ledger
-
-        facts, (executor, scheduler) = environment(), self.where
-        one = facts["machine"] if executor == "local" else SEVERAL
-        _check_machine(store, one, self.folder)
-        write_facts(self.folder / ENVIRONMENT, facts)
-        context = Context(self.plan["run"], facts["machine"], self.request, self.chosen.methods)
-        ledger = Ledger(context, store)
-        ledger.remember()
-        effort = profile_of(self.request.profile)
-        config = {"plugins": self.request.plugins, "memory": effort.memory}
-        with scratch(self.folder) as room:
-            makers: dict[str, Callable[..., Executor | Cluster]]
-            makers = {"local": Executor, "dask": partial(Cluster, scheduler)}
-            fills = self.ends_at is not None and self.request.generations is None
-            made = makers[executor](
-                ledger, effort, room, config, self.progress, self._over(ledger), fills
-            )
-            interrupted = made.measure(
-                self.chosen.points, self.chosen.operators, self.chosen.registry.studies
-            )
-        ledger.refresh()
-        write_facts(self.folder / PLAN, {**self.plan, "cells": made.total})
-        lasted = time.monotonic() - self.began
-        write_facts(self.folder / ENVIRONMENT, {**facts, **made.facts(lasted)})
-        return interrupted
-
-    def _over(self, ledger: Ledger) -> Callable[[], bool]:
-        """Whether only what is needed to finish is left of the budget."""
-        if self.ends_at is None:
-            return lambda: False
-        ends_at = self.ends_at - FINISH_S
-        return lambda: time.monotonic() > ends_at - FINISH_CELL_S * len(ledger.records)
-
-
-def _check_machine(store: Store, machine: str, folder: Path) -> None:
-    """A local run is measured on one machine: times of two cannot stand in one table."""
-    before = store.meta().setdefault("machine", machine)
-    if before != machine:
-        where = {before: "on another machine", machine: "here", SEVERAL: "by --executor dask"}
-        raise RunError(
-            f"{folder} was measured {where[before]}, not {where[machine]}; go on as it was "
-            f"begun, or begin a new run with --out"
-        )
-    store.save_meta("machine", machine)

@@ -23,6 +23,7 @@ __all__ = ["PAGE"]
 MACHINES = "machines"  # of the environment, where a cluster measured: its facts by machine
 WORKERS = "workers"  # of the environment: a table a process
 SPENT = "spent"  # and where the time went
+MIXED = "mixed"  # of the environment: parts of the run were measured in different ones
 HOW = (
     "Time of one call: the median of samples, each a loop of calls doubled until it is long "
     "enough, divided by its calls; garbage collector off, warm-up and first call apart, "
@@ -55,6 +56,7 @@ def render(run: Run) -> list[Any]:
     facts = {key: value for key, value in run.environment.items() if key not in apart}
     return [
         *blocks,
+        *_mixed(run.environment),
         _table("environment", "The machine and the software of this run", facts),
         *_machines(run.environment.get(MACHINES)),
         *_workers(run.environment.get(WORKERS)),
@@ -62,6 +64,15 @@ def render(run: Run) -> list[Any]:
         _table("plan", "What was asked for", run.plan),
         Text("Do it again", (_again(run),)),
     ]
+
+
+def _mixed(facts: Mapping[str, Any]) -> Iterator[Text]:
+    if facts.get(MIXED):
+        said = (
+            f"This run was measured in {len(facts['parts'])} environments, listed below: times of "
+            "different ones are no common measure, and ratios are only formed within one machine."
+        )
+        yield Text("Several environments in one run", (said,))
 
 
 def _again(run: Run) -> str:

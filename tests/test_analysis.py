@@ -256,6 +256,15 @@ def test_cuts_never_mix_sizes(records: pd.DataFrame) -> None:
     assert [c.family for c in cells.cuts(records, "depth")] == ["logistic"]
 
 
+def test_cuts_never_mix_machines(records: pd.DataFrame) -> None:
+    elsewhere = records["n"] > 128
+    several = records.assign(machine=records["machine"].mask(elsewhere, "another"))
+    cut = next(c for c in cells.cuts(several, "n") if c.family == "rosenbrock")
+    assert cut.held == "machine = a machine that is not there"
+    assert cut.rows["n"].max() == 128
+    assert cut.rows["n"].nunique() == 4
+
+
 # --- claims -----------------------------------------------------------------------------------
 
 

@@ -425,7 +425,7 @@ def test_a_budget_that_is_up_tells_how_to_go_on(
 ) -> None:
     use_profile(monkeypatch)
     without_report(monkeypatch)
-    monkeypatch.setattr("diffbench.api.FINISH_S", -2.0)
+    monkeypatch.setattr("diffbench.making.FINISH_S", -2.0)
     folder = tmp_path / "run"
     done = cli("run", "--profile", "quick", "--budget", "1s", "--out", folder)
     assert done.code == 0

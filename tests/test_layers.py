@@ -32,7 +32,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diffbench.records",),
     ("diffbench.running",),
     ("diffbench.analysis",),
-    ("diffbench.api", "diffbench.care", "diffbench.comparison", "diffbench.progress"),
+    ("diffbench.making",),
+    (
+        "diffbench.api",
+        "diffbench.care",
+        "diffbench.comparison",
+        "diffbench.merging",
+        "diffbench.progress",
+    ),
     ("diffbench.cli",),
 )
 PLUGINS = {

@@ -193,8 +193,8 @@ def test_a_folder_at_work_is_left_alone(finished: Path) -> None:
 def test_another_machine_does_not_go_on(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffbench.records import environment
 
-    monkeypatch.setattr(environment, "machine_id", lambda facts: "elsewhere")
-    with pytest.raises(RunError, match="on another machine"):
+    monkeypatch.setattr(environment, "_cpu_model", lambda: "another")
+    with pytest.raises(RunError, match=r"in another environment: cpu another, not .*--mixed"):
         diffbench.run("lecture[n=2]", "manual", "value", "quick", out=finished, resume=True)
 
 

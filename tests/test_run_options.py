@@ -125,7 +125,7 @@ def test_a_file_that_is_not_there(cli: Any, tmp_path: Path) -> None:
 
 def stopped_when(monkeypatch: pytest.MonkeyPatch, enough: Callable[[Ledger], bool]) -> None:
     """A budget that is up when the ledger holds enough."""
-    monkeypatch.setattr(api._Making, "_over", lambda self, ledger: lambda: enough(ledger))
+    monkeypatch.setattr(api.Making, "_over", lambda self, ledger: lambda: enough(ledger))
 
 
 def test_a_budget_that_is_left_makes_generations(

@@ -17,6 +17,7 @@ from diffbench.records.environment import environment, machine_id
 from diffbench.records.export import export, safe
 from diffbench.records.record import KEY, SCHEMA, Record, Sample
 from diffbench.records.store import FILE, Store, columns, read
+from diffbench.running import platform
 from diffbench.study import StudyRow
 
 
@@ -212,3 +213,144 @@ def test_the_environment_tells_versions_and_no_names() -> None:
         assert not private or len(private) < 4 or f'"{private}"' not in text
     assert machine_id({**facts, "load": [9.0], "kernel": "other"}) == facts["machine"]
     assert machine_id({**facts, "cpus": 999}) != facts["machine"]
+
+
+# --- file systems ---------------------------------------------------------------------------
+
+MOUNTS = """\
+21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
+22 21 0:20 / /data rw shared:2 - nfs4 server:/data rw,vers=4.2
+23 22 254:1 / /data/local rw - xfs /dev/sdb rw
+24 21 0:21 / /mnt/two\\040words rw - {0} source rw
+25 21 0:22 / /over rw - ext4 /dev/sdc rw
+26 21 0:23 / /over rw - fuse.sshfs host:/ rw
+27 21 0:24 / /databank rw - ext4 /dev/sdd rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "local"),
+    [
+        ("/srv/run", True),
+        ("/data", False),
+        ("/data/my/runs", False),
+        ("/data/local/run", True),
+        ("/databank/me", True),  # begins like /data, and lies elsewhere
+        ("/mnt/two words/run", False),
+        ("/over/run", False),  # the later mount hides the earlier one
+    ],
+)
+def test_a_folder_is_local_by_its_longest_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, local: bool
+) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS.format("cifs"))
+    monkeypatch.setattr(platform, "MOUNTS", tmp_path / "mounts")
+    assert platform.local(Path(folder)) is local
+
+
+@pytest.mark.parametrize(
+    ("kind", "local"),
+    [(name, False) for name in ("nfs", "nfs4", "cifs", "smb3", "9p", "lustre", "gpfs", "ceph")]
+    + [(name, False) for name in ("beegfs", "beegfs_nodev", "afs", "fuse.sshfs", "fuse.glusterfs")]
+    + [(name, True) for name in ("ext4", "tmpfs", "overlay", "fuseblk", "xfs", "zfs", "nfsd")],
+)
+def test_types_of_file_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, local: bool
+) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS.format(kind))
+    monkeypatch.setattr(platform, "MOUNTS", tmp_path / "mounts")
+    assert platform.local(Path("/mnt/two words")) is local
+    monkeypatch.setattr(platform, "MOUNTS", tmp_path / "none")
+    assert platform.local(Path("/data")) is True
+
+
+def test_a_disk_elsewhere_has_no_log_in_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for kind in ("ext4", "nfs4"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / "mounts").write_text(f"1 0 0:1 / / rw - {kind} source rw\n")
+        monkeypatch.setattr(platform, "MOUNTS", tmp_path / "mounts")
+        with Store(tmp_path / kind) as store:
+            store.save(record(), [sample(0)])
+            found[kind] = {path.name for path in (tmp_path / kind).iterdir()}
+            assert len(diffbench.load(tmp_path / kind).records) == 1
+            store.finish()
+        assert [path.name for path in (tmp_path / kind).iterdir()] == [FILE]
+    assert found == {"ext4": {FILE, f"{FILE}-wal", f"{FILE}-shm"}, "nfs4": {FILE}}
+
+
+# --- many cells -----------------------------------------------------------------------------
+
+
+def test_many_cells_are_one_transaction(tmp_path: Path) -> None:
+    made = [(record(method=name), [sample(i) for i in range(3)]) for name in "abc"]
+    with Store(tmp_path) as store:
+        store.save_cells(made)
+        assert store.records() == [row for row, _ in made]
+        assert len(list(store.samples())) == 9
+        with pytest.raises(AttributeError):
+            store.save_cells([(record(method="d"), []), (None, [])])  # type: ignore[list-item]  # no record
+        assert len(store.records()) == 3
+
+
+def test_cells_come_one_by_one_with_their_samples(tmp_path: Path) -> None:
+    kinds = ("run", "own_primal")
+    with Store(tmp_path) as store:
+        for name in "ba":
+            rows = [
+                Sample(generation=g, round=0, kind=kind, loops=1, seconds=1.0)
+                for g in (1, 0)
+                for kind in kinds
+            ]
+            store.save(record(method=name), rows)
+        store.save(record(method="c", status="failed"))
+        found = {row.method: samples for _, row, samples in store.cells()}
+        assert list(found) == ["a", "b"]
+        assert [s.generation for s in found["a"]] == [0, 0, 1, 1]
+        of, samples = next(store.sampled(("run",)))
+        assert of == ("lecture[n=2]", 0, "gradient", "a", "m")
+        assert [s.kind for s in samples] == ["run", "run"]
+        assert store.machines() == ["m"]
+
+
+def test_renewing_changes_the_fields_and_moves_no_row(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for name in "ba":
+            store.save(record(method=name), [sample(0)])
+        store.renew(("run_s", "warnings"), ((2.0, "w", row) for row, _, _ in store.cells()))
+        found = [(r.method, r.run_s, r.warnings, r.reason) for r in store.records()]
+    assert found == [("b", 2.0, "w", ""), ("a", 2.0, "w", "")]
+
+
+def test_a_draft_is_whole_once_it_is_finished(tmp_path: Path) -> None:
+    with Store(tmp_path, draft=True) as store:
+        store.save(record(), [sample(0)])
+        store.finish()
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert len(diffbench.load(tmp_path).samples) == 1
+    db = sqlite3.connect(tmp_path / FILE)
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    db.close()
+
+
+def test_counts_are_made_in_the_database(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.save_cells([(record(method=name), []) for name in "abc"])
+        store.save(record(method="d", status="failed", reason="why"))
+        store.finish()
+    assert diffbench.load(tmp_path).counts("status") == {("ok",): 3, ("failed",): 1}
+    assert diffbench.load(tmp_path).counts("status", "method")[("ok", "a")] == 1
+
+
+def test_the_csv_has_what_safe_makes_of_every_value(tmp_path: Path) -> None:
+    texts = ["=1", "+1", "-1", "@a", "\ta", "a=1", "", "é", "'", '"']
+    with Store(tmp_path) as store:
+        for i, text in enumerate(texts):
+            store.save(record(method=f"m{i}", reason=text, run_s=-0.5 if i % 2 else None))
+        store.finish()
+    export(tmp_path)
+    names, rows = read(tmp_path, "records")
+    with (tmp_path / "records.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [names, *([str(safe(v)) for v in row] for row in rows)]

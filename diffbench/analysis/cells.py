@@ -86,8 +86,8 @@ def cuts(records: pd.DataFrame, axis: str, least: int = 2) -> list[Cut]:
 
 
 def _cut(family: str, rows: pd.DataFrame, axis: str, least: int) -> Cut | None:
-    # n and m are never mixed in one curve; depth may follow n (a product of n factors).
-    others = {"n": ["m"], "m": ["n"], "depth": ["n", "m"]}[axis]
+    # n and m are never mixed in one curve, nor machines; depth may follow n (a product of factors).
+    others = [*{"n": ["m"], "m": ["n"], "depth": ["n", "m"]}[axis], "machine"]
     groups = [(key, group) for key, group in rows.groupby(others, sort=True)]
     key, best = max(groups, key=lambda pair: (pair[1][axis].nunique(), pair[0]))
     if best[axis].nunique() < least:

@@ -15,7 +15,7 @@ from diffbench.care.folders import last_written, runs_in, shards, tree_bytes
 from diffbench.care.words import columns, counted, size
 from diffbench.errors import RunError
 from diffbench.records.record import STATUSES
-from diffbench.records.run import PLAN, SEVERAL, Run
+from diffbench.records.run import EXECUTOR, PLAN, Run
 from diffbench.records.store import FILE, reading
 from diffbench.running.plan import least_generations
 from diffbench.running.platform import locked
@@ -106,7 +106,7 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
     complete = whole or (not len(stored) and _all_complete(parts))
     at_work = _at_work(folder) or any(part.at_work for part in parts.values())
     written = time.localtime(last_written(folder))
-    where = CLUSTER if stored.meta.get("machine") == SEVERAL else ""
+    where = CLUSTER if stored.meta.get(EXECUTOR, "local") != "local" else ""
     return Info(
         folder=str(folder),
         run=plan.get("run", folder.name),

@@ -14,6 +14,7 @@ import click
 from diffbench import __version__
 from diffbench.cli.care import clean, doctor, info
 from diffbench.cli.listing import list_, show, trace
+from diffbench.cli.merge import merge
 from diffbench.cli.options import INTERRUPTED, USAGE
 from diffbench.cli.reading import compare, report
 from diffbench.cli.run import run
@@ -21,7 +22,7 @@ from diffbench.errors import DiffbenchError
 
 __all__ = ["main"]
 
-COMMANDS = (run, report, compare, info, clean, doctor, list_, show, trace)
+COMMANDS = (run, merge, report, compare, info, clean, doctor, list_, show, trace)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,10 @@ from diffbench.cli.options import (
 if TYPE_CHECKING:
     from diffbench.records.run import Run
 
-__all__ = ["run"]
+__all__ = ["display", "run"]
 
+# What is measured, so that a run is resumed with the same; the other options say how.
+ASKED = ("problems", "methods", "operators", "profile", "seed", "generations", "plugins")
 NAMED = 5  # faults that are named one by one
 
 
@@ -55,44 +58,29 @@ NAMED = 5  # faults that are named one by one
 @click.option("--scheduler", metavar="ADDRESS", default="", help="Of dask, as tcp://HOST:8786.")
 @click.option("--out", type=Folder(), help="Folder of the run; new under runs/.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--mixed", is_flag=True, help="Resume in another environment; marks the run.")
+@click.option("--shard", metavar="I/K", help="Only part I of K, for 'diffbench merge'.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes.")
 @plugin_option
 @config_option
-def run(
-    out: Path | None,
-    resume: bool,
-    dry_run: bool,
-    budget: float | None,
-    executor: str,
-    scheduler: str,
-    **given: Any,
-) -> None:
+def run(out: Path | None, resume: bool, dry_run: bool, **given: Any) -> None:
     """Measure methods on problems; the report and the CSV files end up in the run's folder."""
     from diffbench import api
-    from diffbench.running.folder import new_folder
 
-    if resume and dry_run:
-        raise click.UsageError("--dry-run shows a whole run; leave out --resume")
-    if resume and out is None:
-        raise click.UsageError("--resume needs the folder of a run: --out DIR")
-    if given["operators"] == "":  # for the library it is the profile's; here, an unset variable
-        raise click.UsageError(
-            "--operators is empty; write names, as gradient,hvp, or leave it out"
-        )
+    _check(out, resume, dry_run, given)
+    asked = {name: given.pop(name) for name in ASKED}
     if dry_run:
-        planning.show(api.plan(**_selection(given, None)), budget)
+        planning.show(api.plan(**_selection(asked, None)), given["budget"])
         return
-    folder = out or new_folder()
-    selection = _selection(given, folder if resume else None)
-    command = f"diffbench run --out {shlex.quote(str(folder))} --resume"
-    if executor != "local":  # which is no part of what is measured
-        command += f" --executor {executor} --scheduler {shlex.quote(scheduler)}"
-    where: dict[str, Any] = {"executor": executor, "scheduler": scheduler, "budget": budget}
-    with _display(folder) as display:
+    folder, part = api.place(out, given["shard"])
+    command = _again(folder.parent if part else folder, given)
+    with display(folder) as shown:
         try:
-            made = api.run(out=folder, resume=resume, progress=display, **where, **selection)
+            selection = _selection(asked, folder if resume else None)
+            place = folder.parent if part else folder
+            made = api.run(out=place, resume=resume, progress=shown, **given, **selection)
         except KeyboardInterrupt:
-            display.close()
+            shown.close()
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")
             sys.exit(INTERRUPTED)
     _summary(made, command)
@@ -100,6 +88,31 @@ def run(
         more = f" and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
         click.echo(f"wrong, and nothing says why: {', '.join(faults[:NAMED])}{more}", err=True)
         sys.exit(WRONG)
+
+
+def _check(out: Path | None, resume: bool, dry_run: bool, given: Mapping[str, Any]) -> None:
+    """Options that make no sense together."""
+    if dry_run and (resume or given["shard"]):
+        raise click.UsageError("--dry-run shows a whole run; leave out --resume and --shard")
+    if resume and out is None:
+        raise click.UsageError("--resume needs the folder of a run: --out DIR")
+    if given["mixed"] and not resume:
+        raise click.UsageError("--mixed is for a run that exists: add --resume")
+    if given["shard"] and given["executor"] != "local":
+        raise click.UsageError("--shard parts a run by hand, --executor dask by itself; take one")
+    if given["operators"] == "":  # for the library it is the profile's; here, an unset variable
+        raise click.UsageError(
+            "--operators is empty; write names, as gradient,hvp, or leave it out"
+        )
+
+
+def _again(place: Path, given: Mapping[str, Any]) -> str:
+    """The command that goes on with a run."""
+    command = f"diffbench run --out {shlex.quote(str(place))} --resume"
+    command += f" --shard {given['shard']}" if given["shard"] else ""
+    if given["executor"] != "local":  # which is no part of what is measured
+        command += f" --executor {given['executor']} --scheduler {shlex.quote(given['scheduler'])}"
+    return command
 
 
 def _selection(given: dict[str, Any], resumed: Path | None) -> dict[str, Any]:
@@ -116,7 +129,8 @@ def _selection(given: dict[str, Any], resumed: Path | None) -> dict[str, Any]:
     return {**msgspec.structs.asdict(requested(resumed)), **chosen}
 
 
-def _display(folder: Path) -> Any:
+def display(folder: Path) -> Any:
+    """What shows progress: a line of the terminal, or a few plain ones."""
     from diffbench.progress import Live, Plain
 
     if sys.stderr.isatty():
@@ -138,6 +152,9 @@ def _summary(made: Run, command: str) -> None:
             click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
     if left := _left(made):
         click.echo(f"{left}; go on with:\n  {command}")
+    if "shard" in made.plan:
+        click.echo(f"{made.folder}; when all shards are done: diffbench merge {made.folder.parent}")
+        return
     for file in ("report.html", "records.csv"):
         click.echo(made.folder / file)
 
@@ -156,7 +173,7 @@ def _left(made: Run) -> str:
 
     records, generations = made.records, least_generations(made.plan)
     missing = made.plan.get("cells", 0) - len(records)
-    if records.empty and not missing:
+    if "cells" not in made.plan:
         return "not even the sizes of the instances were known in that time"
     behind = int(((records["status"] == "ok") & (records["generation"] < generations)).sum())
     parts = [f"cells left: {missing}"] * (missing > 0)

@@ -10,14 +10,23 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from diffbench import __version__
 from diffbench.running.platform import THREADS, affinity, memory_bytes
 
-__all__ = ["changes", "environment", "machine_id"]
+__all__ = [
+    "MIXED",
+    "SAME",
+    "changes",
+    "differences",
+    "environment",
+    "machine_id",
+    "parts",
+    "together",
+]
 
 PACKAGES = (
     "numpy",
@@ -32,10 +41,39 @@ PACKAGES = (
     "torch",
     "casadi",
 )
-SOFTWARE = ("python", "implementation", "compiler", "diffbench", "kernel", "blas")
-SETTINGS = ("affinity", "governor")
 IDENTITY = ("system", "architecture", "cpu", "cpus", "memory_gib")
 CPU = Path("/sys/devices/system/cpu")
+MIXED, PARTS = "mixed", "parts"
+
+
+def _itself(fact: Any) -> Any:
+    return fact
+
+
+def _count(fact: Any) -> Any:
+    return len(fact or ())
+
+
+# What must be the same for numbers to stand in one run, and as what each is compared: which
+# processors a process may use, and how busy the machine was, differ from one start to the next.
+SAME: Mapping[str, Callable[[Any], Any]] = {
+    "system": _itself,
+    "kernel": _itself,
+    "architecture": _itself,
+    "cpu": _itself,
+    "cpus": _itself,
+    "affinity": _count,
+    "caches": _itself,
+    "governor": _itself,
+    "memory_gib": _itself,
+    "python": _itself,
+    "implementation": _itself,
+    "compiler": _itself,
+    "diffbench": _itself,
+    "packages": _itself,
+    "blas": _itself,
+    "threads": _itself,
+}
 
 
 def environment() -> dict[str, Any]:
@@ -50,24 +88,69 @@ def machine_id(facts: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What may move a time and is not the same in two environments: ``numpy 2.1 → 2.2``."""
-    old, new = dict(_movers(before)), dict(_movers(after))
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return [f"{name} {_said(old.get(name))} → {_said(new.get(name))}" for name in names]
+# --- several environments -------------------------------------------------------------------------
 
 
-def _movers(facts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The facts that two runs should share, by name."""
-    yield from ((name, facts.get(name)) for name in (*SOFTWARE, *SETTINGS))
-    for table in ("packages", "threads"):
-        yield from facts.get(table, {}).items()
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What two environments differ by, of what SAME names: ``packages.numpy 2.1 → 2.2``."""
+    return [f"{name} {was} → {found}" for name, was, found in _changed(before, now)]
 
 
-def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return "none" if value is None else str(value)
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The same as a refusal puts it: ``packages.numpy 2.2, not 2.1``."""
+    return [f"{name} {found}, not {was}" for name, was, found in _changed(before, now)]
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    was, found = dict(_compared(before)), dict(_compared(now))
+    for name in dict.fromkeys([*was, *found]):
+        if was.get(name) != found.get(name):
+            yield name, was.get(name, "none"), found.get(name, "none")
+
+
+def _compared(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, read in SAME.items():
+        fact = read(facts.get(name))
+        if isinstance(fact, Mapping):
+            yield from ((f"{name}.{key}", value) for key, value in fact.items())
+        else:
+            yield name, fact
+
+
+def parts(facts: Mapping[str, Any], name: str) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """(names of what was measured so, environment) for each environment of a run.
+
+    A run that is not mixed has the one, and goes by the ``name`` given.
+    """
+    if not facts.get(MIXED):
+        yield [name], dict(facts)
+        return
+    for part in facts[PARTS].values():
+        yield list(part["runs"]), {key: value for key, value in part.items() if key != "runs"}
+
+
+def together(found: Iterable[tuple[Iterable[str], Mapping[str, Any]]]) -> dict[str, Any]:
+    """One environment of several: itself where it is the same, else marked as mixed.
+
+    A mixed one holds what all have in common, and each that differs, with the names of what was
+    measured so.
+    """
+    kinds: list[tuple[list[str], Mapping[str, Any]]] = []
+    for names, facts in found:
+        known = next((kind for kind in kinds if not differences(kind[1], facts)), None)
+        if known is None:
+            kinds.append((list(names), facts))
+        else:
+            known[0].extend(names)
+    first = dict(kinds[0][1])
+    if len(kinds) == 1:
+        return first
+    common = {k: v for k, v in first.items() if all(facts.get(k) == v for _, facts in kinds)}
+    each = {f"{i}": {"runs": names, **facts} for i, (names, facts) in enumerate(kinds, 1)}
+    return {MIXED: True, **common, PARTS: each}
+
+
+# --- facts ----------------------------------------------------------------------------------------
 
 
 def _machine() -> dict[str, Any]:

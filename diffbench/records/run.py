@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import RunError
-from diffbench.records.store import TABLES, read
+from diffbench.records.store import TABLES, read, reading
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENVIRONMENT", "PLAN", "REPORT", "SEVERAL", "Run", "load"]
+__all__ = ["ENVIRONMENT", "EXECUTOR", "PLAN", "REPORT", "Run", "load"]
 
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 REPORT = "report.html"
-SEVERAL = "several"  # in the table meta, in place of the one machine of a local run
+EXECUTOR = "executor"  # in the table meta: local, or that of a cluster
 
 
 @final
@@ -43,6 +43,16 @@ class Run:
     def studies(self) -> pd.DataFrame:
         """The flat rows of all studies."""
         return _frame(self.folder, "studies")
+
+    def counts(self, *names: str) -> dict[tuple[Any, ...], int]:
+        """How many records have each combination of these fields, the most first."""
+        fields = ", ".join(f'"{name}"' for name in names)
+        with reading(self.folder) as db:
+            rows = db.execute(
+                f'SELECT {fields}, COUNT(*) AS cells FROM "records" GROUP BY {fields} '
+                f"ORDER BY cells DESC, {fields}"
+            ).fetchall()
+        return {row[:-1]: row[-1] for row in rows}
 
     @cached_property
     def plan(self) -> dict[str, Any]:

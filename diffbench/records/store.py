@@ -1,13 +1,17 @@
 """The run's database: one transaction a cell, and what was acknowledged survives any death.
 
-While a run writes, sqlite keeps a write-ahead log with full synchronisation; ``finish`` folds it
-back, so that a finished run is a single file that any reader of sqlite opens. The columns are the
-fields of the structs, in their order.
+While a run writes, sqlite keeps a write-ahead log with full synchronisation (where the disk is
+another machine's, which cannot share its memory: a rollback journal); ``finish`` folds it back, so
+that a finished run is a single file that any reader of sqlite opens. The columns are the fields of
+the structs, in their order.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import operator
+import os
 import sqlite3
 import types
 import typing
@@ -20,13 +24,16 @@ import msgspec
 
 from diffbench.errors import RunError
 from diffbench.records.record import KEY, SCHEMA, Record, Sample
+from diffbench.records.shards import shards
+from diffbench.running.platform import local
 from diffbench.study import StudyRow
 
-__all__ = ["SAMPLE_KEY", "Store", "columns", "read", "reading"]
+__all__ = ["SAMPLE_KEY", "Store", "columns", "held", "read", "reading"]
 
 FILE = "run.sqlite"
 SAMPLE_KEY = ("instance", "seed", "operator", "method", "machine")
 TYPES = {int: "INTEGER", float: "REAL", str: "TEXT"}
+CACHE_KIB = 2**18  # for a draft: an index of millions of rows is filled in no order
 
 # What to do about an error of sqlite, by how its name begins.
 OTHER = "take another --out"
@@ -61,9 +68,11 @@ def _named(table: str, fields: Mapping[str, type], unique: Sequence[str]) -> str
 RECORD = columns(Record)
 SAMPLE = {name: RECORD[name] for name in SAMPLE_KEY} | columns(Sample)
 STUDY = columns(StudyRow)
+KINDS = typing.get_args(typing.get_type_hints(Sample)["kind"])
+ORDER = (*SAMPLE_KEY, "generation", "round", "kind")
 TABLES: dict[str, tuple[dict[str, type], Sequence[str]]] = {
     "records": (RECORD, KEY),
-    "samples": (SAMPLE, (*SAMPLE_KEY, "generation", "round", "kind")),
+    "samples": (SAMPLE, ORDER),
     "studies": (STUDY, ("study", "key")),
     "meta": ({"key": str, "value": str}, ("key",)),
 }
@@ -85,15 +94,22 @@ def _remedy(error: sqlite3.Error) -> str:
 
 @final
 class Store:
-    """Writes one run; use it as a context manager or call ``close``."""
+    """Writes one run; use it as a context manager or call ``close``.
 
-    def __init__(self, folder: Path) -> None:
+    A ``draft`` is fast and survives nothing: whoever makes one throws it away after a failure, and
+    has it whole on the disk after ``finish``.
+    """
+
+    def __init__(self, folder: Path, draft: bool = False) -> None:
         self.path = folder / FILE
+        log = "WAL" if local(folder) else "DELETE"
         with _explained(self.path):
-            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db = sqlite3.connect(_address(self.path), uri=True, isolation_level=None)
             _check_version(self._db, self.path)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA journal_mode = {'OFF' if draft else log}")
+            self._db.execute(f"PRAGMA synchronous = {'OFF' if draft else 'FULL'}")
+            if draft:
+                self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             for name, (fields, unique) in TABLES.items():
                 self._db.execute(_named(name, fields, unique))
             _check_tables(self._db, self.path)
@@ -127,17 +143,21 @@ class Store:
         self.save_cells([(record, samples)])
 
     def save_cells(self, cells: Iterable[tuple[Record, Iterable[Sample]]]) -> None:
-        """The same for several cells, all in one transaction."""
+        """Many cells in one transaction."""
         with self.transaction():
             for record, samples in cells:
                 of = tuple(getattr(record, name) for name in SAMPLE_KEY)
                 self._upsert("records", [msgspec.structs.astuple(record)])
                 self._upsert("samples", [(*of, *msgspec.structs.astuple(row)) for row in samples])
 
-    def save_records(self, records: Iterable[Record]) -> None:
-        """Many records in one transaction."""
+    def renew(self, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """New values of these fields of many records in one transaction, each row with its rowid.
+
+        The rows may come from ``cells`` while they are taken: no key changes and no row moves.
+        """
+        given = ", ".join(f'"{name}" = ?' for name in names)
         with self.transaction():
-            self._upsert("records", map(msgspec.structs.astuple, records))
+            self._db.executemany(f'UPDATE "records" SET {given} WHERE rowid = ?', rows)
 
     def save_study(self, name: str, status: str, rows: Iterable[StudyRow]) -> None:
         """All rows of one study and how it ended, in one transaction."""
@@ -168,27 +188,78 @@ class Store:
 
     def samples(self) -> Iterator[tuple[tuple[Any, ...], Sample]]:
         """(the values of SAMPLE_KEY, sample), in the order in which they were saved."""
-        split = len(SAMPLE_KEY)
-        names = Sample.__struct_fields__
         with _explained(self.path):
-            rows = self._db.execute('SELECT * FROM "samples" ORDER BY rowid').fetchall()
-        for row in rows:
-            yield row[:split], Sample(**dict(zip(names, row[split:], strict=True)))
+            found = self._db.execute('SELECT * FROM "samples" ORDER BY rowid').fetchall()
+        return map(_sample, found)
+
+    def sampled(self, kinds: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], list[Sample]]]:
+        """(the values of SAMPLE_KEY, its samples of these kinds) of one cell after another.
+
+        They come in the order of the key, and never are more than one cell's in memory.
+        """
+        marks = ", ".join("?" * len(kinds))
+        wanted = f'SELECT * FROM "samples" WHERE kind IN ({marks}) ORDER BY {", ".join(ORDER)}'
+        with _explained(self.path):
+            found = map(_sample, self._db.execute(wanted, kinds))
+            for of, rows in itertools.groupby(found, key=operator.itemgetter(0)):
+                yield of, [sample for _, sample in rows]
+
+    def cells(self) -> Iterator[tuple[int, Record, list[Sample]]]:
+        """(number of its row, record, samples) of one sampled cell after another."""
+        given = " AND ".join(f'"{name}" = ?' for name in SAMPLE_KEY)
+        wanted = f'SELECT rowid, * FROM "records" WHERE run = ? AND {given}'
+        first = self._db.execute('SELECT run FROM "records" LIMIT 1').fetchone()
+        for of, samples in self.sampled(KINDS):
+            row = self._db.execute(wanted, (*first, *of)).fetchone()
+            yield row[0], Record(**dict(zip(RECORD, row[1:], strict=True))), samples
+
+    def machines(self) -> list[str]:
+        """Those that measured."""
+        with _explained(self.path):
+            return [row[0] for row in self._db.execute('SELECT DISTINCT machine FROM "records"')]
+
+    @contextmanager
+    def beside(self, folder: Path) -> Iterator[sqlite3.Connection]:
+        """The connection with the database of another run attached, read only, as ``part``.
+
+        What is done inside is one transaction. Raises RunError where there is no run, it is none
+        that this diffbench reads, or one of the two fails; the store is then of no more use.
+        """
+        path = _found(folder)
+        with _readable(path):
+            self._db.execute("ATTACH ? AS part", (_address(path, _mode(path)),))
+            _check_tables(self._db, path, _check_version(self._db, path, "part"), "part")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield self._db
+            self._db.execute("COMMIT")
+            self._db.execute("DETACH part")
+        except sqlite3.Error as error:
+            raise RunError(f"{path} cannot be joined into {self.path.parent}: {error}") from error
 
     def finish(self) -> None:
-        """Fold the log back: one file in DELETE journal mode."""
+        """Fold the log back: one file in DELETE journal mode, and on the disk."""
         with _explained(self.path):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.execute("PRAGMA journal_mode = DELETE")
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         """Release the file."""
         self._db.close()
 
 
-def _check_version(db: sqlite3.Connection, path: Path) -> int:
+def _sample(row: tuple[Any, ...]) -> tuple[tuple[Any, ...], Sample]:
+    split = len(SAMPLE_KEY)
+    fields = zip(Sample.__struct_fields__, row[split:], strict=True)
+    return row[:split], Sample(**dict(fields))
+
+
+def _check_version(db: sqlite3.Connection, path: Path, schema: str = "main") -> int:
+    """The version of a database, which is not newer than this diffbench."""
     version: int
-    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (version,) = db.execute(f"PRAGMA {schema}.user_version").fetchone()
     if version > SCHEMA:
         raise RunError(
             f"{path} was written by a newer diffbench (schema {version}, this one reads up to "
@@ -197,15 +268,23 @@ def _check_version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def _check_tables(db: sqlite3.Connection, path: Path, older: bool = False) -> None:
-    """Every table must have its columns, in order; in one of an ``older`` schema some may lack."""
+def _check_tables(
+    db: sqlite3.Connection, path: Path, version: int = SCHEMA, schema: str = "main"
+) -> None:
+    """Every table must have its columns, in order; in one of an older schema some may lack."""
+    older = version < SCHEMA
     for table, (fields, _) in TABLES.items():
-        found = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')]
+        found = held(db, table, schema)
         expected = [name for name in fields if name in found] if older and found else list(fields)
         if found != expected:
             wrong = ", ".join(sorted(set(found) ^ set(fields))) or "order"
             why = f"has other columns ({wrong})" if found else "is missing"
             raise RunError(f"{path} is damaged or of another version: its table {table} {why}")
+
+
+def held(db: sqlite3.Connection, table: str, schema: str = "main") -> list[str]:
+    """The columns of a table as they stand in a database."""
+    return [row[1] for row in db.execute(f'PRAGMA {schema}.table_info("{table}")')]
 
 
 def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -214,19 +293,26 @@ def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Raises RunError where there is no run, it is broken, or a newer diffbench wrote it.
     """
     with reading(folder) as db:
-        cursor = db.execute(f'SELECT * FROM "{table}" ORDER BY rowid')
-        return [row[0] for row in cursor.description], cursor.fetchall()
+        return held(db, table), db.execute(f'SELECT * FROM "{table}" ORDER BY rowid').fetchall()
 
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A run's database, read-only and checked; raises as ``read`` does, for the body too."""
+    """A connection that only reads a run; raises as ``read``."""
+    path = _found(folder)
+    with _readable(path), closing(_open_read_only(path)) as db:
+        _check_tables(db, path, _check_version(db, path))
+        yield db
+
+
+def _found(folder: Path) -> Path:
+    """The database of a run; raises RunError where there is none."""
     path = folder / FILE
     if not path.is_file():
-        raise RunError(f"no run in {folder} (no {FILE}); give the folder of a run, as runs/NAME")
-    with _readable(path), closing(_open_read_only(path)) as db:
-        _check_tables(db, path, older=_check_version(db, path) < SCHEMA)
-        yield db
+        hint = f"join its shards first: diffbench merge {folder}"
+        hint = hint if shards(folder) else "give the folder of a run, as runs/NAME"
+        raise RunError(f"no run in {folder} (no {FILE}); {hint}")
+    return path
 
 
 @contextmanager
@@ -238,8 +324,14 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(_address(path, _mode(path)), uri=True)
+
+
+def _mode(path: Path) -> str:
     """Immutable where nothing can be written beside it: sqlite else wants its lock files."""
-    quoted = path.resolve().as_uri()
     left = path.with_name(f"{path.name}-wal")
-    mode = "mode=ro" if left.exists() else "immutable=1"
-    return sqlite3.connect(f"{quoted}?{mode}", uri=True)
+    return "mode=ro" if left.exists() else "immutable=1"
+
+
+def _address(path: Path, mode: str = "mode=rwc") -> str:
+    return f"{path.resolve().as_uri()}?{mode}"

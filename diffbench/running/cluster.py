@@ -21,6 +21,7 @@ from typing import Any, final
 import msgspec
 
 from diffbench.errors import RunError
+from diffbench.records.shards import Shard
 from diffbench.running.cells import Cell
 from diffbench.running.crew import Crew, said
 from diffbench.running.executor import Executor, Progress
@@ -74,8 +75,9 @@ class Cluster:
         progress: Callable[[Progress], None],
         over: Callable[[], bool],
         fills: bool,
+        shard: Shard,
     ) -> None:
-        self._home = Executor(ledger, profile, scratch, config, progress, over, fills)
+        self._home = Executor(ledger, profile, scratch, config, progress, over, fills, shard)
         self._ledger, self._profile, self._config = ledger, profile, config
         self._plugins = plugin_texts(config["plugins"])
         self._crew = Crew(scheduler)
@@ -91,6 +93,11 @@ class Cluster:
         self._machines = ledger.machines()
         self._spent: dict[str, float] = {}
         self._leaving = False
+
+    @property
+    def total_of_run(self) -> int | None:
+        """The same as ``total``: there are no shards."""
+        return self._home.total_of_run
 
     @property
     def total(self) -> int:

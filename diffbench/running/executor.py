@@ -11,6 +11,7 @@ from typing import Any, final
 import msgspec
 
 from diffbench.errors import BadSize, RunError
+from diffbench.records.shards import Shard
 from diffbench.running.bench import Bench
 from diffbench.running.blocks import REFERENCE
 from diffbench.running.lanes import Job, Reply
@@ -51,13 +52,15 @@ class Executor:
         progress: Callable[[Progress], None],
         over: Callable[[], bool],
         fills: bool,
+        shard: Shard,
     ) -> None:
-        self.ledger, self.profile, self.fills = ledger, profile, fills
+        self.ledger, self.profile, self.fills, self.shard = ledger, profile, fills, shard
         self._progress, self.over = progress, over
         self._bench = Bench(config, profile, scratch, self.over, self.tell)
         self.fleet, self.lanes = self._bench.fleet, self._bench.lanes
         self._began, self._now = time.monotonic(), ""
-        self.total = 0  # cells of the whole run
+        self.total = 0  # cells of this shard
+        self.total_of_run: int | None = None  # of all shards; None while sizes are not known
         self._before = len(ledger.records)
 
     def measure(
@@ -88,8 +91,9 @@ class Executor:
     def plan(self, points: Sequence[tuple[str, Any]], asked: Iterable[str]) -> list[Block]:
         """The blocks of all instances, in order; ``total`` then is known."""
         self.note("sizes of the instances")
-        plan = blocks(self._described(points), self.profile, asked)
-        self.total = sum(len(b.operators) for b in plan) * len(self.ledger.context.methods)
+        whole = blocks(self._described(points), self.profile, asked)
+        plan = list(self.shard.of(whole))
+        self.total, self.total_of_run = self._count(plan), self._count(whole)
         self.ledger.store.save_meta("cells", self.total)  # for who looks at a run at work
         return plan
 
@@ -107,7 +111,12 @@ class Executor:
             worked |= self._block(block, generation)
             if number == turn:
                 self.study(studies)
+        self.study(studies)  # a shard may have fewer blocks
         return worked
+
+    def _count(self, plan: Iterable[Block]) -> int:
+        """The cells of these blocks."""
+        return sum(len(block.operators) for block in plan) * len(self.ledger.context.methods)
 
     def tell(self) -> None:
         """Report progress."""
@@ -139,7 +148,7 @@ class Executor:
     def _block(self, block: Block, generation: int) -> bool:
         if self.over():
             return False
-        cells = self.ledger.left(block, generation)
+        cells = [cell for cell in self.ledger.left(block, generation) if self.ledger.here(cell)]
         if not cells:
             return False
         self.note(f"{block.name}, generation {generation + 1}" if generation else block.name)

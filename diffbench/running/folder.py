@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,24 @@ import msgspec
 
 from diffbench.errors import DiffbenchError, RunError
 from diffbench.records.run import ENVIRONMENT, PLAN, Run
+from diffbench.records.shards import Shard, shards
 from diffbench.records.store import FILE, read
 from diffbench.running.plan import Request
 from diffbench.running.platform import locked
 
-__all__ = ["new_folder", "opened", "requested", "scratch", "write_facts"]
+__all__ = [
+    "begun",
+    "check_free",
+    "named",
+    "new_folder",
+    "opened",
+    "plan_of",
+    "request_of",
+    "requested",
+    "scratch",
+    "share",
+    "write_facts",
+]
 
 SCRATCH = ".scratch"
 FORMAT = 1  # of plan.json
@@ -37,16 +50,23 @@ def new_folder() -> Path:
     return Path("runs") / _name()
 
 
+def named(folder: Path) -> str:
+    """The identity of a run that is to be in that folder."""
+    return folder.name if NAME.fullmatch(folder.name) else _name()
+
+
 @contextmanager
-def opened(folder: Path, request: Request, resume: bool) -> Iterator[dict[str, Any]]:
-    """The plan of a new or resumed run.
+def opened(
+    folder: Path, request: Request, resume: bool, shard: Shard | None = None
+) -> Iterator[dict[str, Any]]:
+    """The plan of a new or resumed run; with ``shard`` of that part of it.
 
     If the body finds the request wrong (DiffbenchError) before anything was measured, what was
     begun here goes again: the right request can have the same folder. No other process can
     open the folder meanwhile.
     """
-    fresh = not folder.exists()
-    plan = _resumed(folder, request) if resume else _begun(folder, request)
+    fresh = [path for path in (folder, folder.parent) if not path.exists()]
+    plan = _resumed(folder, request) if resume else _begun(folder, request, shard)
     with locked(folder) as alone:
         if not alone:
             raise RunError(f"another diffbench is at work in {folder}; wait, or take another --out")
@@ -62,32 +82,68 @@ def _measured(folder: Path) -> bool:
     return (folder / FILE).is_file() and bool(read(folder, "records")[1])
 
 
-def _undo(folder: Path, fresh: bool) -> None:
+def _undo(folder: Path, fresh: Iterable[Path]) -> None:
     for name in BEGUN:
         (folder / name).unlink(missing_ok=True)
-    if fresh:
-        with suppress(OSError):  # somebody else has put something there
-            folder.rmdir()
+    with suppress(OSError):  # somebody else has put something there
+        for path in fresh:
+            path.rmdir()
 
 
-def _begun(folder: Path, request: Request) -> dict[str, Any]:
-    if any((folder / name).exists() for name in (PLAN, FILE)):
-        raise RunError(f"{folder} holds a run already; add --resume, or take another --out")
-    name = folder.name if NAME.fullmatch(folder.name) else _name()
-    plan = {"format": FORMAT, "run": name, **msgspec.to_builtins(request)}
+def begun(folder: Path) -> None:
+    """Make the folder, if it is not there; raises RunError where it cannot be."""
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_free(folder: Path, instead: str) -> None:
+    """Raise RunError, with what to do instead, where a folder holds a run."""
+    if any((folder / name).exists() for name in (PLAN, FILE)):
+        raise RunError(f"{folder} holds a run already; {instead}")
+
+
+def _begun(folder: Path, request: Request, shard: Shard | None) -> dict[str, Any]:
+    check_free(folder, "add --resume, or take another --out")
+    if shard is None:
+        _check_whole(folder)
+    else:
+        _check_beside(folder, shard)
+    plan = {"format": FORMAT, "run": named(folder), **msgspec.to_builtins(request)}
+    if shard is not None:
+        plan["shard"] = msgspec.to_builtins(shard)
+    begun(folder)
     write_facts(folder / PLAN, plan)
     return plan
 
 
+def _check_whole(folder: Path) -> None:
+    """A folder of shards is no place for a run that is none of them."""
+    if shards(folder):
+        raise RunError(
+            f"{folder} holds shards and no run of its own; join them: diffbench merge {folder}, "
+            f"go on with one: --shard I/K, or take another --out"
+        )
+
+
+def _check_beside(folder: Path, shard: Shard) -> None:
+    others = [path.name for path in shards(folder.parent)]
+    wrong = [name for name in others if not name.endswith(f"-of-{shard.count}")]
+    if wrong:
+        raise RunError(
+            f"{folder.parent} holds {wrong[0]}: all shards of a run have the same K; "
+            f"take another --out for {shard.count} shards"
+        )
+
+
 def requested(folder: Path) -> Request:
     """What a run was begun for; raises RunError where there is none."""
-    return _request(_plan(folder), folder)
+    return request_of(plan_of(folder), folder)
 
 
-def _plan(folder: Path) -> dict[str, Any]:
+def plan_of(folder: Path) -> dict[str, Any]:
+    """The plan of a run; raises RunError where there is none or it cannot be read."""
     if not (folder / PLAN).is_file():
+        _check_whole(folder)
         raise RunError(f"no run in {folder} to resume (no {PLAN}); leave out --resume to begin one")
     plan = Run(folder).plan
     if not isinstance(plan.get("format"), int):
@@ -97,20 +153,33 @@ def _plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def _request(plan: dict[str, Any], folder: Path) -> Request:
+def share(plan: Mapping[str, Any], folder: Path) -> Shard | None:
+    """Which shard a plan is of; None for that of a whole run."""
+    found: Shard | None = _read(plan.get("shard"), Shard | None, folder)
+    return found
+
+
+def _read(found: Any, kind: Any, folder: Path) -> Any:
     try:
-        found = {name: plan[name] for name in (*Request.__struct_fields__, "run")}
-        found.pop("run")
-        return msgspec.convert(found, Request)
-    except KeyError as error:
-        raise RunError(f"{folder / PLAN} is damaged: it has no {error}") from error
+        return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
         raise RunError(f"{folder / PLAN} is damaged: {error}") from error
 
 
+def request_of(plan: Mapping[str, Any], folder: Path) -> Request:
+    """What a plan was made for; raises RunError where it does not say."""
+    try:
+        found = {name: plan[name] for name in (*Request.__struct_fields__, "run")}
+    except KeyError as error:
+        raise RunError(f"{folder / PLAN} is damaged: it has no {error}") from error
+    found.pop("run")
+    request: Request = _read(found, Request, folder)
+    return request
+
+
 def _resumed(folder: Path, request: Request) -> dict[str, Any]:
-    plan = _plan(folder)
-    before = _request(plan, folder)
+    plan = plan_of(folder)
+    before = request_of(plan, folder)
     for name in Request.__struct_fields__:
         was, now = getattr(before, name), getattr(request, name)
         if was != now:

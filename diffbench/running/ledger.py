@@ -14,7 +14,8 @@ from diffbench.records.record import Record, Sample
 from diffbench.records.store import Store
 from diffbench.running.cells import Cell, Context, Key
 from diffbench.running.plan import Block, profile
-from diffbench.running.timing import aa_spread, joined, times
+from diffbench.running.refresh import refresh, renewed
+from diffbench.running.timing import aa_spread
 
 __all__ = ["Ledger"]
 
@@ -92,6 +93,11 @@ class Ledger:
         half = math.sqrt(record.run_s_high / record.run_s_low) - 1
         return half > profile(self.context.request.profile).width
 
+    def here(self, cell: Cell) -> bool:
+        """Whether the cell was begun on this machine, if at all: there it stays."""
+        known = self.records.get(cell.key)
+        return known is None or known.machine == self.context.machine
+
     def skip(self, cell: Cell) -> bool:
         """Whether a smaller size ran out of time or memory; the cell then is stored as skipped."""
         smaller = self._too_large.get((cell.block.family, cell.method, cell.operator))
@@ -125,13 +131,7 @@ class Ledger:
 
     def refresh(self) -> None:
         """All intervals again, from all samples, with the spread of the whole run."""
-        self.measure_spread()
-        renewed = [
-            self._renewed(record, self._samples[key])
-            for key, record in self.records.items()
-            if record.status == "ok" and self._samples.get(key)
-        ]
-        self.store.save_records(renewed)
+        refresh(self.store)
 
     def _record(self, cell: Cell, generation: int) -> Record:
         known = self.records.get(cell.key)
@@ -139,13 +139,10 @@ class Ledger:
             return cell.record(self.context, self.spread)
         return self._again(cell, known, generation)
 
-    def _renewed(self, record: Record, samples: list[Sample]) -> Record:
-        facts = msgspec.structs.asdict(record)
-        return Record(**joined(facts, times(samples, self.spread, record.empty_call_s)))
-
     def _again(self, cell: Cell, known: Record, generation: int) -> Record:
         if cell.status == "ok":
-            return self._renewed(known, [*self._samples.get(cell.key, []), *cell.samples])
+            samples = [*self._samples.get(cell.key, []), *cell.samples]
+            return renewed(known, samples, self.spread)
         said = f"generation {generation + 1}: {cell.status}"
         warnings = "; ".join(text for text in (known.warnings, said) if text)
         return msgspec.structs.replace(known, warnings=warnings)

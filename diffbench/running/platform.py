@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ __all__ = [
     "die_with_parent",
     "ended",
     "kill_group",
+    "local",
     "locked",
     "machine_turn",
     "memory_bytes",
@@ -60,6 +62,30 @@ FIXED = {
 }
 # Set by dask for its workers: large arrays then are fetched from the system anew at every call.
 DROPPED = frozenset({"MALLOC_TRIM_THRESHOLD_"})
+
+
+MOUNTS = Path("/proc/self/mountinfo")
+REMOTE = re.compile(r"nfs\d?|cifs|smb.*|fuse\..*|9p|lustre|gpfs|ceph|beegfs.*|afs")
+
+
+def local(folder: Path) -> bool:
+    """Whether a folder's file system is this machine's own; True where the system does not tell."""
+    try:
+        lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return True
+    place = folder.resolve()
+    mounts = [_mount(line) for line in lines]
+    holding = [(len(at.parts), kind) for at, kind in mounts if place.is_relative_to(at)]
+    _, kind = max(reversed(holding), key=lambda row: row[0], default=(0, ""))  # the last on top
+    return not REMOTE.fullmatch(kind)
+
+
+def _mount(line: str) -> tuple[Path, str]:
+    """(where it is mounted, type) of a line of mountinfo, which writes a blank as ``\\040``."""
+    before, _, after = line.partition(" - ")
+    at = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), before.split()[4])
+    return Path(at), after.split()[0]
 
 
 @contextmanager

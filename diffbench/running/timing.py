@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from diffbench.measure.intervals import Interval, Spread, calibrated, interval, paired
 from diffbench.records.record import Sample
 
-__all__ = ["OVERHEAD_CALLS", "aa_spread", "joined", "per_call", "times"]
+__all__ = [
+    "OVERHEAD_CALLS",
+    "PRIMAL",
+    "TIMED",
+    "aa_groups",
+    "aa_spread",
+    "joined",
+    "per_call",
+    "times",
+]
 
 OVERHEAD_CALLS = 10  # a time of fewer empty calls is mostly the cost of measuring
 FEW = 3
@@ -17,6 +26,14 @@ WARNINGS = (
     f"fewer than {FEW} samples",
     f"the interval is wider than a factor {WIDE}",
     f"shorter than {OVERHEAD_CALLS} empty calls",
+)
+PRIMAL = "numpy_primal"  # identical code in every worker
+RATIOS = {"ratio_own_primal": "own_primal", "ratio_numpy_primal": PRIMAL}
+QUANTITIES = ("run_s", *RATIOS)
+# The fields of a record that its samples decide.
+TIMED = (
+    *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
+    *("samples", "loops", "generation", "warnings"),
 )
 Key = tuple[int, int]
 
@@ -39,12 +56,17 @@ def aa_spread(cells: Iterable[tuple[Any, Sequence[Sample]]]) -> Spread:
     ``cells`` pairs what names a group (instance, operator, ...) with the samples of one of its
     cells: every cell of a group has a worker process of its own.
     """
+    return calibrated(aa_groups(cells))
+
+
+def aa_groups(cells: Iterable[tuple[Any, Sequence[Sample]]]) -> Collection[list[list[float]]]:
+    """The times of f in numpy by process, together those of one group in one generation."""
     groups: dict[Any, list[list[float]]] = {}
     for group, samples in cells:
-        primal = _by_generation(per_call(samples, "numpy_primal"))
+        primal = _by_generation(per_call(samples, PRIMAL))
         for generation, row in primal.items():
             groups.setdefault((group, generation), []).append(row)
-    return calibrated(groups.values())
+    return groups.values()
 
 
 def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None) -> dict[str, Any]:
@@ -60,7 +82,7 @@ def times(samples: Sequence[Sample], spread: Spread, empty_call_s: float | None)
         "empty_call_s": empty_call_s,
         "generation": len(_by_generation(run)),
     }
-    for name, kind in (("ratio_own_primal", "own_primal"), ("ratio_numpy_primal", "numpy_primal")):
+    for name, kind in RATIOS.items():
         ratio = interval(paired(run, per_call(samples, kind)), spread.of_ratios())
         if ratio is not None:
             facts |= _fields(name, ratio)
