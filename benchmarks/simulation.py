@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -70,13 +70,13 @@ class Took(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one step took: so much of something, in so many seconds, in so much memory at most."""
+    """What one step took: so much of something, and the most memory of its process until then."""
 
     step: str
     took: Took
     amount: int
     unit: str
-    peak_mib: float = 0.0
+    peak_mib: float = field(default_factory=lambda: _peak_bytes() / MIB)
 
     def line(self) -> str:
         """One line of the table; blank where there is nothing to tell."""
@@ -244,6 +244,10 @@ def _timed(folder: Path, fill: Callable[[Store], Any]) -> Took:
     return Took.now().since(began)
 
 
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def _mib(paths: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in paths) // MIB
 
@@ -261,8 +265,7 @@ def simulated(cells: int, shards: int, folder: Path) -> Iterator[Figure]:
 
 def _step(step: str, cells: int, shards: int, folder: Path) -> list[Figure]:
     figures: list[Figure] = getattr(Simulation(cells, shards, folder), step)()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return [replace(figure, peak_mib=peak) for figure in figures]
+    return figures
 
 
 def main() -> None:

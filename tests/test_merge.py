@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 from small_runs import use_profile, without_report
@@ -229,6 +230,19 @@ def test_a_partial_run_goes_on_to_the_rest(parent: Path, tmp_path: Path) -> None
     whole = diffbench.run(**ASKED, out=part.folder, resume=True)
     assert len(whole.records) == CELLS
     assert len(whole.studies.study.unique()) == 3
+
+
+def test_what_a_killed_shard_acknowledged_is_joined(parent: Path, tmp_path: Path) -> None:
+    """Its last cells stand in the log alone."""
+    folder = parent / "shard-2-of-3"
+    with Store(folder) as store:
+        row = store.records()[0]
+        store.save(msgspec.structs.replace(row, digits=1.25))
+        shutil.copytree(parent, tmp_path / "killed")
+    assert (tmp_path / "killed" / folder.name / f"{FILE}-wal").stat().st_size
+    whole = diffbench.merge([tmp_path / "killed"])
+    assert len(whole.records) == CELLS
+    assert (whole.records.digits == 1.25).sum() == 1
 
 
 def test_a_shard_that_came_late_joins_a_partial_run(parent: Path, tmp_path: Path) -> None:

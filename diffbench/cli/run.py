@@ -173,7 +173,7 @@ def _left(made: Run) -> str:
 
     records, generations = made.records, least_generations(made.plan)
     missing = made.plan.get("cells", 0) - len(records)
-    if "cells" not in made.plan:
+    if records.empty and not missing and not made.plan.get("cells_of_run"):
         return "not even the sizes of the instances were known in that time"
     behind = int(((records["status"] == "ok") & (records["generation"] < generations)).sum())
     parts = [f"cells left: {missing}"] * (missing > 0)
