@@ -71,24 +71,15 @@ def run(
     """
     began = time.monotonic()
     _check_where(executor, scheduler)
-    request = Request(
-        problems=problems,
-        methods=methods,
-        operators=operators,
-        profile=profile,
-        seed=seed,
-        generations=generations,
-        plugins=_plugin_files(plugins),
-    ).checked()
+    request = _asked(problems, methods, operators, profile, seed, generations, plugins)
     folder, part = place(out, shard)
     ends_at = None if budget is None else began + budget
     with opened(folder, request, resume, part) as plan:
         chosen = Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
-        tell = progress or (lambda p: None)
-        how = How(began, ends_at, executor, scheduler, mixed)
-        interrupted = Making(folder, request, plan, chosen, how, tell).make()
+        how = How(began, ends_at, executor, scheduler, mixed, progress or (lambda p: None))
+        interrupted = Making(folder, request, plan, chosen, how).make()
         if part is None:
             report(folder)
     if interrupted:
@@ -112,15 +103,7 @@ def plan(
     """
     from diffbench.running.forecast import forecast
 
-    request = Request(
-        problems=problems,
-        methods=methods,
-        operators=operators,
-        profile=profile,
-        seed=seed,
-        generations=generations,
-        plugins=_plugin_files(plugins),
-    ).checked()
+    request = _asked(problems, methods, operators, profile, seed, generations, plugins)
     chosen = Chosen.of(request)
     return forecast(
         request, chosen.registry, chosen.points, list(chosen.methods.values()), chosen.operators
@@ -220,6 +203,27 @@ def _with_cells(found: Comparison) -> Comparison:
             f"{found.of} and {found.to} have no cell to compare ({why or 'none was asked for'})"
         )
     return found
+
+
+def _asked(
+    problems: str,
+    methods: str,
+    operators: str,
+    profile: str,
+    seed: int,
+    generations: int | None,
+    plugins: Sequence[str | Path],
+) -> Request:
+    """The request, checked as far as it can be without the plugins."""
+    return Request(
+        problems=problems,
+        methods=methods,
+        operators=operators,
+        profile=profile,
+        seed=seed,
+        generations=generations,
+        plugins=_plugin_files(plugins),
+    ).checked()
 
 
 def _check_where(executor: str, scheduler: str) -> None:

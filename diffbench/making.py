@@ -97,6 +97,7 @@ class How:
     executor: str
     scheduler: str
     mixed: bool
+    progress: Callable[[Progress], None]
 
 
 @final
@@ -109,7 +110,6 @@ class Making:
     plan: dict[str, Any]
     chosen: Chosen
     how: How
-    progress: Callable[[Progress], None]
 
     def make(self) -> bool:
         """Measure, store, export; whether Ctrl-C ended it.
@@ -157,7 +157,7 @@ class Making:
             fills = how.ends_at is not None and self.request.generations is None
             shard = self._shard or WHOLE
             made = makers[how.executor](
-                ledger, effort, room, config, self.progress, self._over(ledger), fills, shard
+                ledger, effort, room, config, how.progress, self._over(ledger), fills, shard
             )
             studies = dict(shard.of(sorted(self.chosen.registry.studies.items())))
             interrupted = made.measure(self.chosen.points, self.chosen.operators, studies)

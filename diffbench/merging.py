@@ -270,5 +270,6 @@ def _join(store: Store, folders: Sequence[Path], run: str, tell: _Counting) -> i
 
 def _plan(first: _Part, run: str) -> dict[str, Any]:
     """The plan of the joined run: that of its parts, for all cells."""
-    plan = {**first.plan, "run": run, "cells": first.plan.get("cells_of_run")}
-    return {name: fact for name, fact in plan.items() if name != "shard" and fact is not None}
+    plan = {name: fact for name, fact in first.plan.items() if name not in ("shard", "cells")}
+    cells = first.plan.get("cells_of_run")
+    return {**plan, "run": run, **({} if cells is None else {"cells": cells})}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import Cut, answered, cuts, dicts, one_machine
+from diffbench.analysis.cells import Cut, answered, cuts, dicts
 from diffbench.analysis.scaling import Fit, exponent, kind_of, theory, verdict
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, lines
@@ -178,8 +178,8 @@ def _exponents(every: list[Cut]) -> Table:
         "time over the method's own f; differences are fitted against their calls of f. A claim "
         "holds where the interval lies within 0.1 of theory, does not hold where it lies outside, "
         "else it is not decidable here; so it is with fewer than five sizes, which have no "
-        "interval. A line is fitted through the sizes of one machine, the one with the most. The "
-        "exponent of the method's own count is exact.",
+        "interval. A line is of one machine, the one with the most sizes. The exponent of the "
+        "method's own count is exact.",
         columns,
         rows,
     )
@@ -192,9 +192,8 @@ def _fits(cut: Cut, name: str, rows: pd.DataFrame) -> list[list[Any]]:
     by_calls = cut.axis == "n" and theory(name, category, "calls") is not None
     against = "calls_f" if by_calls else cut.axis
     expected = theory(name, category, "calls" if by_calls else cut.axis)
-    timed = one_machine(rows)
-    x, y, floor = (timed[k].astype(float).tolist() for k in (against, "run_s", "empty_call_s"))
-    ratio = timed["ratio_own_primal"].astype(float).tolist()
+    x, y, floor = (rows[k].astype(float).tolist() for k in (against, "run_s", "empty_call_s"))
+    ratio = rows["ratio_own_primal"].astype(float).tolist()
     primal = [a / b if b > 0 else 0.0 for a, b in zip(y, ratio, strict=True)]
     time = exponent(x, y, floor)
     over = exponent(x, ratio, floor, (y, primal))
@@ -212,7 +211,7 @@ def _fits(cut: Cut, name: str, rows: pd.DataFrame) -> list[list[Any]]:
             number(expected),
             Cell(said or "no claim", None, TONES[said], why),
             _counted(cut, name, rows),
-            f"{over.points} of {len(rows)}",
+            f"{over.points} of {over.points + over.dropped}",
         ]
     ]
 

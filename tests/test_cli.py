@@ -380,7 +380,7 @@ def test_other_software_is_noted_and_not_refused(cli, pair: tuple[Path, Path]) -
         (folder / "environment.json").write_text(json.dumps(facts))
     done = cli("compare", *pair)
     assert done.code == 0
-    assert done.out.splitlines()[-1] == "environment, RUN_A → RUN_B: numpy 2.1 → 2.2"
+    assert done.out.splitlines()[-1] == "environment, RUN_A → RUN_B: packages.numpy 2.1 → 2.2"
 
 
 def test_info_tells_what_a_run_holds(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture

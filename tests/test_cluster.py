@@ -158,7 +158,7 @@ def test_an_interrupted_run_goes_on_with_fresh_processes(tmp_path: Path) -> None
     assert not made.samples.duplicated(SAMPLE_KEY).any()
     before, after = (run.samples.set_index(SAMPLE_KEY).seconds for run in (first, made))
     assert (after.loc[before.index] == before).all()
-    with pytest.raises(RunError, match="by --executor dask, not here"):
+    with pytest.raises(RunError, match="begun with --executor dask, not local"):
         diffbench.run(**{**asked, "executor": "local"}, resume=True)
 
 

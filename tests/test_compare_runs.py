@@ -289,12 +289,12 @@ def test_what_differs_between_environments() -> None:
         "packages": {"numpy": "2.2", "torch": "2.9"}, "threads": {"OMP_NUM_THREADS": "4"},
     }  # fmt: skip
     assert changes(before, after) == [
-        "affinity 0,1 → 0",
+        "affinity 2 → 1",
         "governor powersave → none",
-        "numpy 2.1 → 2.2",
-        "jax 0.10 → none",
-        "OMP_NUM_THREADS 1 → 4",
-        "torch none → 2.9",
+        "packages.numpy 2.1 → 2.2",
+        "packages.jax 0.10 → none",
+        "threads.OMP_NUM_THREADS 1 → 4",
+        "packages.torch none → 2.9",
     ]
     assert changes(before, dict(before)) == []
     assert changes({}, {}) == []

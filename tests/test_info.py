@@ -104,7 +104,7 @@ def test_a_run_on_a_cluster_names_its_machines_and_goes_on_there(tmp_path: Path)
     machines = {name: {"machine": name, "cpu": name.upper()} for name in ("a", "b")}
     write_facts(folder / "environment.json", {"machine": "home", "machines": machines})
     with Store(folder) as store:
-        store.save_meta("machine", "several")
+        store.save_meta("executor", "dask")
         store.finish()
     made = diffbench.info(folder)
     assert "machine   a, A; b, B" in made.text().splitlines()

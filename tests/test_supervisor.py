@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_runs import FAKES, until
+from small_runs import FAKES, gone, until
 
 from diffbench.running.platform import LINUX
 from diffbench.running.supervisor import Supervisor, guard
@@ -20,13 +20,6 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 GUARD = "diffbench.running.supervisor"
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="only Linux tells which processes live")
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @pytest.fixture

@@ -15,18 +15,10 @@ __all__ = [
     "cuts",
     "dicts",
     "first_derivative",
-    "one_machine",
     "trusted",
 ]
 
 FIRST_ORDER = ("gradient", "jacobian", "jvp", "vjp")
-
-
-def one_machine(rows: pd.DataFrame) -> pd.DataFrame:
-    """Those of the machine with the most rows: times of two machines form no ratio and no line."""
-    counts = rows["machine"].value_counts()
-    most = min(counts.index[counts == counts.max()], default="")
-    return rows[rows["machine"] == most]
 
 
 def dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -101,11 +101,15 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"{name} {found}, not {was}" for name, was, found in _changed(before, now)]
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     was, found = dict(_compared(before)), dict(_compared(now))
     for name in dict.fromkeys([*was, *found]):
         if was.get(name) != found.get(name):
-            yield name, was.get(name, "none"), found.get(name, "none")
+            yield name, _said(was.get(name)), _said(found.get(name))
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _compared(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
