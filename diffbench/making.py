@@ -122,7 +122,7 @@ class Making:
 
         with writable(self.folder):
             if torn(self.folder):
-                self.plan["salvaged"] = salvage(self.folder)
+                self.plan["salvaged"] = salvage(self.folder, self.plan["run"])
             with Store(self.folder) as store:
                 interrupted = self._measured(store)
                 store.finish()

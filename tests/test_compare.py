@@ -39,15 +39,6 @@ def test_a_ratio_is_the_median_of_paired_rounds() -> None:
     assert turned.high == pytest.approx(1 / cell.low)
 
 
-def test_times_of_two_machines_are_no_pair() -> None:
-    made = two(("f", 2))
-    made.cell("a", ("f", 4), rounds(2.0, 3.0))
-    made.cell("b", ("f", 4), rounds(1.0, 1.0), machine="another")
-    found = compare(made.book(), "a", "b")
-    assert [cell.instance for cell in found.cells] == ["f[n=2]"]
-    assert found.left_out == {"measured on two machines": 1}
-
-
 def test_generations_are_the_unit_of_replication() -> None:
     made, medians = Made(), [2.0, 2.1, 2.3, 1.9, 2.2]
     above = {(g, k): 1e-4 * v * s for g, v in enumerate(medians) for k, s in enumerate((0.5, 1, 3))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -23,28 +24,29 @@ KEY = ["instance", "operator", "method"]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The database of a finished run."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
         use_profile(patch)
         without_report(patch)
         made = diffbench.run(**ASKED, out=folder)
     assert (made.records.status == "ok").all()
-    return (folder / FILE).read_bytes()
+    return folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run with a database that a test may tear."""
+def whole(finished: Path) -> bytes:
+    """Its database."""
+    return (finished / FILE).read_bytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, for a test to tear."""
     use_profile(monkeypatch)
     without_report(monkeypatch)
-    folder = tmp_path / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("diffbench.running.executor.Executor.measure", lambda self, *given: False)
-        diffbench.run(**ASKED, out=folder)
-    (folder / FILE).write_bytes(whole)
-    return folder
+    return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
 def cut(data: bytes, part: float) -> bytes:
@@ -90,10 +92,10 @@ def test_resume_saves_what_can_be_read(folder: Path, whole: bytes, tear: str) ->
 
 
 def test_the_more_is_left_the_more_is_saved(folder: Path, whole: bytes) -> None:
-    saved = []
+    run, saved = diffbench.load(folder).records.run[0], []
     for part in (0.99, 0.02):
         (folder / FILE).write_bytes(cut(whole, part))
-        saved.append(salvage(folder))
+        saved.append(salvage(folder, run))
     assert saved[0] > saved[1] >= 0
     assert {path.name for path in folder.glob("*.torn*")} == {f"{FILE}.torn1", f"{FILE}.torn2"}
 
@@ -111,7 +113,7 @@ def test_a_cell_without_all_its_samples_is_made_again(folder: Path) -> None:
     db.close()
     whole = rows(folder)
     others = whole.index.get_level_values("method") != "zero"
-    assert salvage(folder) == others.sum()
+    assert salvage(folder, whole.run.iloc[0]) == others.sum()
     assert rows(folder).index.equals(whole.index[others])
 
 

@@ -38,13 +38,14 @@ def torn(folder: Path) -> bool:
         return True
 
 
-def salvage(folder: Path) -> int:
-    """Begin a new database with every whole cell of the torn one; how many those are.
+def salvage(folder: Path, run: str) -> int:
+    """Begin a new database with every whole cell of that run in the torn one; how many those are.
 
     A cell that was timed is whole with all its samples; what a study left is made again.
     """
     old = _set_aside(folder)
-    records = [record for row in _readable(old, "records", RECORD) if (record := _record(row))]
+    found = (_record(row) for row in _readable(old, "records", RECORD) if _written(row))
+    records = [record for record in found if record and record.run == run]
     samples: dict[tuple[Any, ...], list[Sample]] = {}
     for row in _readable(old, "samples", SAMPLE):
         if sample := _sample(row):
@@ -80,6 +81,11 @@ def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     db.execute("PRAGMA writable_schema = ON")  # else a file that is too short is refused
     return db
+
+
+def _written(row: Row) -> bool:
+    """Whether it is what was written: pages that are gone read as zeros."""
+    return not any(isinstance(value, str) and "\0" in value for value in row.values())
 
 
 def _record(row: Row) -> Record | None:

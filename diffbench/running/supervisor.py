@@ -31,12 +31,14 @@ class Supervisor:
     def watch(self, group: int) -> None:
         """Kill that group, should this process end."""
         self._groups.add(group)
-        self._tell(WATCH, group)
+        if self._process is None or not _sent(self._process, ((WATCH, group),)):
+            self._start()
 
     def forget(self, group: int) -> None:
         """It has ended; to be called before its id can pass to another process."""
         self._groups.discard(group)
-        self._tell(FORGET, group)
+        if self._process is not None:  # one that was killed is replaced with the next to watch
+            _sent(self._process, ((FORGET, group),))
 
     def close(self) -> None:
         """End it; what it still watches is killed."""
@@ -44,9 +46,7 @@ class Supervisor:
             _end(self._process)
             self._process = None
 
-    def _tell(self, sign: str, group: int) -> None:
-        if self._process is not None and _sent(self._process, ((sign, group),)):
-            return
+    def _start(self) -> None:
         self.close()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "diffbench.running.supervisor"],
