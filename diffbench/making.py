@@ -178,10 +178,9 @@ class Making:
 
     def _continued(self, store: Store, now: dict[str, Any]) -> dict[str, Any]:
         """The environment of the run, which ``now`` must be unless it may be mixed."""
-        from diffbench.records.environment import MIXED, differences, parts, together
+        from diffbench.records.environment import MIXED, differences, lasting, parts, together
 
-        before = Run(self.folder).environment
-        before.pop("workers", None)
+        before = lasting(Run(self.folder).environment)
         known = list(parts(before, "begun")) if before else []
         found = [differences(facts, now) for _, facts in known]
         if not all(found):

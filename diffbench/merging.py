@@ -16,7 +16,7 @@ from typing import Any, final
 import msgspec
 
 from diffbench.errors import RunError
-from diffbench.records.environment import MIXED, differences, parts, together
+from diffbench.records.environment import MIXED, differences, lasting, parts, together
 from diffbench.records.joining import absorb
 from diffbench.records.run import ENVIRONMENT, PLAN, Run, load
 from diffbench.records.shards import Shard, shards
@@ -230,8 +230,7 @@ def _environment(folders: Sequence[Path], mixed: bool) -> dict[str, Any]:
 
 def _measured_in(folder: Path) -> Iterator[tuple[list[str], dict[str, Any]]]:
     facts = Run(folder).environment
-    facts.pop("workers", None)  # of one start of one part
-    return parts(facts, folder.name)
+    return parts(lasting(facts), folder.name)
 
 
 # --- joining --------------------------------------------------------------------------------------

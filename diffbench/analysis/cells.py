@@ -31,13 +31,6 @@ def answered(records: pd.DataFrame) -> pd.DataFrame:
     return records[records["status"] == "ok"]
 
 
-def faults(records: pd.DataFrame) -> pd.DataFrame:
-    """Cells in which a hand-written or in-house derivative is wrong and its family says no why."""
-    ours = (records["category"] == "manual") | (records["library"] == "diffbench")
-    wrong = (records["verdict"] == "wrong") & (records["expected"] == "")
-    return records[ours & wrong & (records["claim"] == "exact")]
-
-
 def trusted(records: pd.DataFrame) -> pd.DataFrame:
     """Cells that may win: answered, timed, not wrong, and no negative control."""
     ok = answered(records)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from diffbench.cli.options import Folder
-from diffbench.cli.run import display
+from diffbench.cli.run import display, end
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
@@ -38,6 +38,7 @@ def merge(
         click.echo(line)
     for file in ("report.html", "records.csv")[not report :]:
         click.echo(made.folder / file)
+    end(made)
 
 
 def _summary(made: Run) -> Iterator[str]:

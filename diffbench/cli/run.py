@@ -26,7 +26,7 @@ from diffbench.cli.options import (
 if TYPE_CHECKING:
     from diffbench.records.run import Run
 
-__all__ = ["display", "run"]
+__all__ = ["display", "end", "run"]
 
 # What is measured, so that a run is resumed with the same; the other options say how.
 ASKED = ("problems", "methods", "operators", "profile", "seed", "generations", "plugins")
@@ -84,7 +84,12 @@ def run(out: Path | None, resume: bool, dry_run: bool, **given: Any) -> None:
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")
             sys.exit(INTERRUPTED)
     _summary(made, command)
-    if faults := _faults(made):
+    end(made)
+
+
+def end(made: Run) -> None:
+    """Exit with 1 where a derivative of our own is wrong and nothing says why."""
+    if faults := made.faults:
         more = f" and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
         click.echo(f"wrong, and nothing says why: {', '.join(faults[:NAMED])}{more}", err=True)
         sys.exit(WRONG)
@@ -157,14 +162,6 @@ def _summary(made: Run, command: str) -> None:
         return
     for file in ("report.html", "records.csv"):
         click.echo(made.folder / file)
-
-
-def _faults(made: Run) -> list[str]:
-    """The cells in which a hand-written or an in-house derivative is wrong, and should not be."""
-    from diffbench.analysis.cells import dicts, faults
-
-    rows = dicts(faults(made.records))
-    return [f"{row['instance']} {row['operator']} {row['method']}" for row in rows]
 
 
 def _left(made: Run) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "changes",
     "differences",
     "environment",
+    "lasting",
     "machine_id",
     "parts",
     "together",
@@ -44,6 +45,7 @@ PACKAGES = (
 IDENTITY = ("system", "architecture", "cpu", "cpus", "memory_gib")
 CPU = Path("/sys/devices/system/cpu")
 MIXED, PARTS = "mixed", "parts"
+OF_ONE_START = ("workers", "spent", "machines", "refused")
 
 
 def _itself(fact: Any) -> Any:
@@ -119,6 +121,11 @@ def _compared(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{key}", value) for key, value in fact.items())
         else:
             yield name, fact
+
+
+def lasting(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is of one start of a run: its processes, and where their time went."""
+    return {name: fact for name, fact in facts.items() if name not in OF_ONE_START}
 
 
 def parts(facts: Mapping[str, Any], name: str) -> Iterator[tuple[list[str], dict[str, Any]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import RunError
-from diffbench.records.store import TABLES, read, reading
+from diffbench.records.store import TABLES, held, read, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,10 @@ PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 REPORT = "report.html"
 EXECUTOR = "executor"  # in the table meta: local, or that of a cluster
+FAULTS = (
+    "SELECT instance, operator, method FROM records WHERE verdict = 'wrong' AND claim = 'exact' "
+    "AND (category = 'manual' OR library = 'diffbench')"
+)
 
 
 @final
@@ -53,6 +57,17 @@ class Run:
                 f"ORDER BY cells DESC, {fields}"
             ).fetchall()
         return {row[:-1]: row[-1] for row in rows}
+
+    @cached_property
+    def faults(self) -> list[str]:
+        """Cells in which a hand-written or in-house derivative is wrong and its family says no why.
+
+        Each is a mistake of ours.
+        """
+        with reading(self.folder) as db:
+            excused = " AND expected = ''" if "expected" in held(db, "records") else ""
+            rows = db.execute(f"{FAULTS}{excused} ORDER BY rowid").fetchall()
+        return [" ".join(row) for row in rows]
 
     @cached_property
     def plan(self) -> dict[str, Any]:
