@@ -28,8 +28,11 @@ lint: $(VENV)/.dev ## ruff and mypy
 	done; exit $$status
 
 nightly: $(VENV)/.dev browser ## every test with the full figures, then the full profile
-	$(PYTEST) $(TEST_ARGS)
-	$(BIN)/diffbench run --problems all --profile full --budget 75m $(RUN_ARGS)
+	$(PYTEST) -m "not quiet" $(TEST_ARGS)
+	figures=$$(mktemp); \
+	DIFFBENCH_FIGURES=$$figures $(BIN)/python -m pytest -m quiet; status=$$?; \
+	cat $$figures; rm -f $$figures; exit $$status
+	$(BIN)/diffbench run --problems all --profile full --budget 60m $(RUN_ARGS)
 
 dashboard: $(VENV)/.dev ## the asv benchmarks of the current commit, as a site under .asv/html
 	$(BIN)/asv machine --yes >/dev/null

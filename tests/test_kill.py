@@ -107,6 +107,7 @@ def test_a_run_that_is_killed_twice_is_whole_in_the_end(tmp_path: Path, undistur
 
 
 @pytest.mark.nightly
+@pytest.mark.quiet
 def test_fifty_kills_at_random_moments(tmp_path: Path, undisturbed: Any) -> None:
     moments = [random.Random(k).uniform(0.0, LASTS_S) for k in range(50)]
     survived = []

@@ -93,6 +93,7 @@ def hog(wanted: bool) -> Iterator[None]:
 
 
 @pytest.mark.nightly
+@pytest.mark.quiet
 @pytest.mark.parametrize(("hogged", "most"), [(False, 0.02), (True, 0.04)])
 def test_identical_code_is_not_called_different(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hogged: bool, most: float
@@ -114,6 +115,7 @@ def test_identical_code_is_not_called_different(
 
 
 @pytest.mark.nightly
+@pytest.mark.quiet
 def test_one_part_in_twenty_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_report(monkeypatch)
     made = compared(tmp_path / "run", SLOWED)

@@ -69,6 +69,7 @@ def test_the_figures_count_cells_and_shards(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.quiet
 def test_the_largest_run_fits(tmp_path: Path) -> None:
     """A million cells in a thousand shards."""
     found = {figure.step: figure for figure in simulated(1_000_000, 1000, tmp_path)}
