@@ -201,6 +201,7 @@ def contest(**times: tuple[float, float, float]) -> pd.DataFrame:
             "run_s": run,
             "run_s_low": low,
             "run_s_high": high,
+            "machine": "m",
         }
         for name, (low, run, high) in times.items()
     ]
@@ -233,6 +234,14 @@ def test_who_may_not_win() -> None:
     rows.loc[4, "verdict"] = "degraded"
     assert crossover.winners(rows, exact=True).empty
     assert list(crossover.winners(rows, exact=True).columns)[-1] == "clear"
+
+
+def test_a_race_is_on_one_machine() -> None:
+    rows = contest(a=(9, 9, 9), b=(1, 1, 1), c=(5, 5, 5))
+    rows.loc[1, "machine"] = "another"
+    assert crossover.winners(rows)["method"].tolist() == ["c"]
+    rows.loc[0, "machine"] = "another"  # the other one now has the most
+    assert crossover.winners(rows)["method"].tolist() == ["b"]
 
 
 def test_the_map_has_one_winner_a_cell(records: pd.DataFrame) -> None:

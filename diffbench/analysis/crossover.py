@@ -47,11 +47,21 @@ class Winner:
 def race(records: pd.DataFrame, exact: bool = False) -> pd.DataFrame:
     """The cells that compete: trusted ones of methods that need no hand-written derivative.
 
-    With ``exact``, cells with the verdict *degraded* do not compete.
+    With ``exact``, cells with the verdict *degraded* do not compete. Where several machines
+    measured an (instance, operator), only the one that measured most of it counts.
     """
     rows = trusted(records)
-    rows = rows[rows["category"] != "manual"]
+    rows = _one_machine(rows[rows["category"] != "manual"])
     return rows[rows["verdict"] != "degraded"] if exact else rows
+
+
+def _one_machine(rows: pd.DataFrame) -> pd.DataFrame:
+    if rows["machine"].nunique() < 2:
+        return rows
+    place = ["instance", "operator"]
+    held = rows.groupby([*place, "machine"]).size().rename("held").reset_index()
+    most = held.sort_values(["held", "machine"], ascending=[False, True]).drop_duplicates(place)
+    return rows.merge(most[[*place, "machine"]])
 
 
 def winner(rows: pd.DataFrame) -> Winner | None:
