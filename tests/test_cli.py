@@ -123,7 +123,7 @@ MISTAKES = {
     (*HELD, "--operators", "hvp"): "no cell to compare",
     (*HELD, "--format", "html"): "'html' is not one of",
     ("report", "other"): "its table records has other columns (digits)",
-    ("report", "empty"): "its table records is missing",
+    ("report", "empty"): "is empty: its run was ended before it held anything",
     ("report", ""): "the name is empty",
     ("info",): "Missing argument 'RUN'",
     ("info", ""): "the name is empty",

@@ -7,7 +7,6 @@ that does nothing else. A comparison is one cell of a pair: (instance, operator)
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from small_runs import PLUGINS, use_profile, without_report
+from small_runs import PLUGINS, told, use_profile, without_report
 
 import diffbench
 from diffbench.analysis.book import Book
@@ -127,11 +126,3 @@ def test_one_part_in_twenty_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         total += len(long)
     told(f"5 % more work: called slower in {slower} of {total} cells over 50 us")
     assert slower >= 0.9 * total
-
-
-def told(text: str) -> None:
-    """Leave a figure where ``make nightly`` shows it."""
-    path = os.environ.get("DIFFBENCH_FIGURES")
-    if path:
-        with Path(path).open("a") as file:
-            file.write(f"{text}\n")

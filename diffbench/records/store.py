@@ -110,6 +110,7 @@ class Store:
             self._db.execute(f"PRAGMA synchronous = {'OFF' if draft else 'FULL'}")
             if draft:
                 self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        with self.transaction():  # a run that is killed here leaves all tables or none
             for name, (fields, unique) in TABLES.items():
                 self._db.execute(_named(name, fields, unique))
             _check_tables(self._db, self.path)
@@ -301,6 +302,8 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """A connection that only reads a run; raises as ``read``."""
     path = _found(folder)
     with _readable(path), closing(_open_read_only(path)) as db:
+        if not db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+            raise RunError(f"{path} is empty: its run was ended before it held anything")
         _check_tables(db, path, _check_version(db, path))
         yield db
 
