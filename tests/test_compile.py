@@ -79,6 +79,24 @@ def test_a_long_trace_of_scalars_becomes_several_functions() -> None:
     assert ad.trace(f, x).ops() > 5000
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(7, 2), (8, 2), (8, 3), (15, 4), (3, 16)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_entries_taken_at_places_that_lie_apart_from_lane_to_lane(
+    rows: int, columns: int, axis: int
+) -> None:
+    x = np.arange(1.0, rows * columns + 1.0)
+    places = np.arange(rows * columns)[::-1].copy()
+
+    def f(x: Any, xp: Any) -> Any:
+        taken = xp.reshape(xp.take(x, places), (rows, columns))
+        return xp.sum(taken * taken, axis=axis)
+
+    for operator in ("value", "jacobian"):
+        got = ad.compile(f, x, operator=operator)(x)
+        expected = ad.jacobian(f)(x) if operator == "jacobian" else f(x, NUMPY)
+        assert np.array_equal(got, expected)
+
+
 def test_entries_taken_one_by_one_are_put_back_once() -> None:
     def f(x: Any, xp: Any) -> Any:
         return sum((x[i + 1] - x[i] ** 2) ** 2 for i in range(x.shape[0] - 1))

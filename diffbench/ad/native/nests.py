@@ -252,7 +252,14 @@ class Nests:
         """Entries of a stored vector at places that an array of whole numbers names."""
         source, places = node.args
         place = self.linear(node.shape, at)
-        wide = self.lane_step(place) == 1
+        step = self.lane_step(place)
+        if step in (0, 1):
+            return self._picked(source, places, place, wide=step == 1)
+        apart = (place.plus(Affine(lane * step)) for lane in range(LANES))
+        return self._joined([self._picked(source, places, p, wide=False) for p in apart])
+
+    def _picked(self, source: Node, places: Node, place: Affine, wide: bool) -> Value:
+        """The entry at the place that stands there, or LANES of them that stand side by side."""
         whole = f"<{LANES} x i64>" if wide else "i64"
         pointer, level = self.address(self.base(places), place, "i64")
         text = f"load {whole}, ptr {pointer}, align 8"
@@ -279,10 +286,11 @@ class Nests:
         return self.code.computed((text,), text, max(a.level, b.level), a.kind, True)
 
     def _gathered(self, base: str, place: Affine, kind: str, step: int) -> Value:
-        parts = [
-            self._load(base, place.plus(Affine(lane * step)), kind, wide=False)
-            for lane in range(LANES)
-        ]
+        apart = (place.plus(Affine(lane * step)) for lane in range(LANES))
+        return self._joined([self._load(base, p, kind, wide=False) for p in apart])
+
+    def _joined(self, parts: list[Value]) -> Value:
+        """One value a lane as a vector."""
         level = max(p.level for p in parts)
         out = Value("poison", level, parts[0].kind, True)
         for lane, part in enumerate(parts):
