@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,8 +19,7 @@ from diffbench.running.plan import profile as profile_of
 if TYPE_CHECKING:
     from diffbench.records.store import Store
     from diffbench.registry import Registry
-    from diffbench.running.cluster import Cluster
-    from diffbench.running.executor import Executor, Progress
+    from diffbench.running.executor import Progress
     from diffbench.running.ledger import Ledger
 
 __all__ = ["Chosen", "How", "Interrupted", "Making", "writable"]
@@ -152,13 +150,12 @@ class Making:
         effort = profile_of(self.request.profile)
         config = {"plugins": self.request.plugins, "memory": effort.memory}
         with scratch(self.folder) as room:
-            makers: dict[str, Callable[..., Executor | Cluster]]
-            makers = {"local": Executor, "dask": partial(Cluster, how.scheduler)}
             fills = how.ends_at is not None and self.request.generations is None
             shard = self._shard or WHOLE
-            made = makers[how.executor](
+            home = Executor(
                 ledger, effort, room, config, how.progress, self._over(ledger), fills, shard
             )
+            made = Cluster(how.scheduler, home) if how.scheduler else home
             studies = dict(shard.of(sorted(self.chosen.registry.studies.items())))
             interrupted = made.measure(self.chosen.points, self.chosen.operators, studies)
         ledger.refresh()

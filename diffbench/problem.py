@@ -119,7 +119,6 @@ class Family:
     those with only a few nonzeros a row: sparse methods are asked for them at any size.
     ``expected`` maps operators to the sentence why even an exact method's answer is wrong there:
     where a family names none, such an answer is a mistake of ours, and the run ends with 1.
-    ``why_not`` maps parameters to the sentence why a size cannot be built, or None.
     """
 
     name: str

@@ -34,6 +34,28 @@ def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "report", lambda folder: Path(folder) / "report.html")
 
 
+def plain_record(**facts: Any) -> Record:
+    """The record of an answered cell, with these facts."""
+    known = {
+        "run": "r",
+        "machine": "m",
+        "generation": 1,
+        "family": "lecture",
+        "instance": "lecture[n=2]",
+        "params": "{}",
+        "n": 2,
+        "m": 1,
+        "depth": 1,
+        "seed": 0,
+        "operator": "gradient",
+        "method": "manual",
+        "claim": "exact",
+        "status": "ok",
+        "command": "",
+    }
+    return Record(**{**known, **facts})
+
+
 def stored_run(folder: Path, run: str = "r", machine: str = "m", /, **seconds: float) -> Path:
     """A run of one cell a method without measuring: five generations, each call takes so long."""
     folder.mkdir()
@@ -44,22 +66,11 @@ def stored_run(folder: Path, run: str = "r", machine: str = "m", /, **seconds: f
                 for g in range(5)
                 for kind, seconds in (("run", time * (1 + g / 100)), ("numpy_primal", 1e-5))
             ]
-            record = Record(
+            record = plain_record(
                 run=run,
                 machine=machine,
                 generation=5,
-                family="lecture",
-                instance="lecture[n=2]",
-                params="{}",
-                n=2,
-                m=1,
-                depth=1,
-                seed=0,
-                operator="gradient",
                 method=method,
-                claim="exact",
-                status="ok",
-                command="",
                 run_s=time,
                 empty_call_s=1e-8,
             )

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 import pytest
-from small_runs import use_profile, without_report
+from small_runs import plain_record, use_profile, without_report
 
 import diffbench
 from diffbench import cli
@@ -168,26 +168,8 @@ def fake_shard(parent: Path, i: int, k: int, spread: float, machine: str = "m") 
 def fake_cell(
     instance: str, method: str, spread: float, machine: str
 ) -> tuple[Record, list[Sample]]:
-    record = Record(
-        run="r",
-        machine=machine,
-        generation=1,
-        family="f",
-        instance=instance,
-        params="{}",
-        n=1,
-        m=1,
-        depth=1,
-        seed=0,
-        operator="gradient",
-        method=method,
-        claim="exact",
-        status="ok",
-        command="",
-        run_s=1e-6,
-        run_s_low=1e-6,
-        run_s_high=1e-6,
-    )
+    times = dict.fromkeys(("run_s", "run_s_low", "run_s_high"), 1e-6)
+    record = plain_record(machine=machine, family="f", instance=instance, method=method, **times)
     seconds = {"run": 1e-6, "own_primal": 1e-6, "numpy_primal": 1e-6 * math.exp(spread)}
     samples = [
         Sample(generation=0, round=round_, kind=kind, loops=1, seconds=value)  # type: ignore[arg-type]  # a key

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_runs import plain_record
 
 import diffbench
 from diffbench.errors import RunError
@@ -22,24 +23,8 @@ from diffbench.study import StudyRow
 
 
 def record(**facts: Any) -> Record:
-    given: dict[str, Any] = {
-        "run": "r",
-        "machine": "m",
-        "generation": 1,
-        "family": "lecture",
-        "instance": "lecture[n=2]",
-        "params": '{"n": 2}',
-        "n": 2,
-        "m": 1,
-        "depth": 1,
-        "seed": 0,
-        "operator": "gradient",
-        "method": "reverse",
-        "claim": "exact",
-        "status": "ok",
-        "command": "diffbench run",
-    }
-    return Record(**{**given, **facts})
+    given = {"params": '{"n": 2}', "method": "reverse", "command": "diffbench run"}
+    return plain_record(**{**given, **facts})
 
 
 def sample(number: int, seconds: float = 0.1) -> Sample:

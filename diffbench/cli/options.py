@@ -12,6 +12,8 @@ import click
 from diffbench.errors import DiffbenchError
 
 __all__ = [
+    "AGE",
+    "DURATION",
     "EXECUTORS",
     "INTERRUPTED",
     "PROFILES",
@@ -19,8 +21,6 @@ __all__ = [
     "TABLES",
     "USAGE",
     "WRONG",
-    "Age",
-    "Duration",
     "Factor",
     "Folder",
     "existing",
@@ -41,23 +41,27 @@ plugin_option = click.option(
 )
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """Seconds, or a number with s, m or h: ``90``, ``5m``."""
+class Lasting(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A number with one of these units, in seconds; the unit ``""`` is none at all."""
 
-    name = "time"
-    units: Mapping[str, float] = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    def __init__(self, name: str, units: Mapping[str, float], examples: str) -> None:
+        self.name, self.units, self.examples = name, units, examples
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         """The seconds; click's own error with what is accepted."""
         text = str(value).strip().lower()
-        unit = self.units.get(text[-1:], 0.0)
+        unit = text[-1:] if text[-1:] in self.units else ""
         try:
-            seconds = float(text[:-1] if unit else text) * (unit or 1.0)
+            seconds = float(text.removesuffix(unit)) * self.units.get(unit, 0.0)
         except ValueError:
-            seconds = -1.0
+            seconds = 0.0
         if not 0.0 < seconds < float("inf"):
-            self.fail(f"{value!r} is no time; write 90, 90s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} is no {self.name}; write {self.examples}", param, ctx)
         return seconds
+
+
+DURATION = Lasting("time", {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}, "90, 90s, 5m or 1h")
+AGE = Lasting("age", {"h": 3600.0, "d": 86400.0, "w": 604800.0}, "12h, 30d or 4w")
 
 
 class Factor(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -75,24 +79,6 @@ class Factor(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         if not 1.0 <= factor < float("inf"):
             self.fail(f"{value!r} is no factor from 1 on; write 1.05 or 5%", param, ctx)
         return factor
-
-
-class Age(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A number with h, d or w, in seconds: ``12h``, ``30d``."""
-
-    name = "age"
-    units: Mapping[str, float] = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """The seconds; click's own error with what is accepted."""
-        text = str(value).strip().lower()
-        try:
-            seconds = float(text[:-1]) * self.units.get(text[-1:], 0.0)
-        except ValueError:
-            seconds = 0.0
-        if not 0.0 < seconds < float("inf"):
-            self.fail(f"{value!r} is no age; write 12h, 30d or 4w", param, ctx)
-        return seconds
 
 
 class Folder(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only

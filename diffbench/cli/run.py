@@ -14,11 +14,11 @@ import click
 from diffbench.cli import planning
 from diffbench.cli.config import config_option
 from diffbench.cli.options import (
+    DURATION,
     EXECUTORS,
     INTERRUPTED,
     PROFILES,
     WRONG,
-    Duration,
     Folder,
     plugin_option,
 )
@@ -40,9 +40,7 @@ NAMED = 5  # faults that are named one by one
 @click.option(
     "--profile", type=click.Choice(PROFILES), help="How much effort; standard if not given."
 )
-@click.option(
-    "--budget", type=Duration(), help="Time for everything, report included, as 90s or 5m."
-)
+@click.option("--budget", type=DURATION, help="Time for everything, report included, as 90s or 5m.")
 @click.option("--seed", type=int, help="Seed of points and tangents; 0 if not given.")
 @click.option(
     "--generations",

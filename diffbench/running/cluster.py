@@ -11,22 +11,19 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import msgspec
 
 from diffbench.errors import RunError
-from diffbench.records.shards import Shard
 from diffbench.running.cells import Cell
 from diffbench.running.crew import Crew, said
-from diffbench.running.executor import Executor, Progress
-from diffbench.running.ledger import Ledger
-from diffbench.running.plan import MOST_GENERATIONS, Block, Profile
+from diffbench.running.executor import Executor
+from diffbench.running.plan import MOST_GENERATIONS, Block
 from diffbench.running.platform import machine_turn
 from diffbench.running.remote import Delivery, Order, leave, make_block, plugin_texts
 from diffbench.study import Study
@@ -62,35 +59,24 @@ class Flight:
 class Cluster:
     """Makes the cells that a ledger does not have yet, as ``Executor`` does, on other machines.
 
-    Instances are described and studies are run here.
+    Instances are described and studies are run here, by the executor at ``home``.
     """
 
-    def __init__(
-        self,
-        scheduler: str,
-        ledger: Ledger,
-        profile: Profile,
-        scratch: Path,
-        config: dict[str, Any],
-        progress: Callable[[Progress], None],
-        over: Callable[[], bool],
-        fills: bool,
-        shard: Shard,
-    ) -> None:
-        self._home = Executor(ledger, profile, scratch, config, progress, over, fills, shard)
-        self._ledger, self._profile, self._config = ledger, profile, config
-        self._plugins = plugin_texts(config["plugins"])
+    def __init__(self, scheduler: str, home: Executor) -> None:
+        self._home, self._ledger = home, home.ledger
+        self._profile, self._config = home.profile, home.config
+        self._plugins = plugin_texts(home.config["plugins"])
         self._crew = Crew(scheduler)
         self._token = secrets.token_hex(8)
         self._plan: list[Block] = []
         self._waiting: list[tuple[int, Block]] = []
-        self._last = ledger.context.request.least_generations - 1
+        self._last = self._ledger.context.request.least_generations - 1
         self._worked = False  # whether there was anything to make in that generation
         self._flying: dict[str, Flight] = {}  # by address
         self._landed = 0
         self._lost: Counter[tuple[int, str]] = Counter()
         self._spread_at = 0.0
-        self._machines = ledger.machines()
+        self._machines = self._ledger.machines()
         self._spent: dict[str, float] = {}
         self._leaving = False
 

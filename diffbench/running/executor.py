@@ -55,7 +55,7 @@ class Executor:
         shard: Shard,
     ) -> None:
         self.ledger, self.profile, self.fills, self.shard = ledger, profile, fills, shard
-        self._progress, self.over = progress, over
+        self._progress, self.over, self.config = progress, over, config
         self._bench = Bench(config, profile, scratch, self.over, self.tell)
         self.fleet, self.lanes = self._bench.fleet, self._bench.lanes
         self._began, self._now = time.monotonic(), ""
