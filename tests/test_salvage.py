@@ -21,6 +21,7 @@ ASKED = {
     "profile": "quick",
 }
 KEY = ["instance", "operator", "method"]
+TIMES = ["prepare_s", "first_call_s", "run_s"]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_resume_saves_what_can_be_read(folder: Path, whole: bytes, tear: str) ->
     after = rows(folder)
     assert after.index.equals(before.index)
     assert (after.status == "ok").all()
-    kept = after.prepare_s == before.prepare_s  # a time that was measured again is another
+    kept = (after[TIMES] == before[TIMES]).all(axis=1)  # measured again, one may tie, not all
     assert kept.sum() == made.plan["salvaged"]
     counted = made.samples[made.samples.kind == "run"].groupby(KEY).size()
     assert (counted == after.samples).all()
