@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import array_api_strict
@@ -23,6 +24,8 @@ RULES_ONLY = {
 }
 QUICK = discover(kinds=("problems",)).instances("all", "quick")
 METHODS = discover(kinds=("methods",))
+STRICT = SimpleNamespace(**vars(array_api_strict))
+STRICT.erf = lambda x: array_api_strict.asarray(NUMPY.erf(np.asarray(x)))  # the EXTRAS in use
 X = np.array([0.7, -1.3, 1.9, 0.4, -0.6, 1.1, 0.9, 1.6, 0.8])
 
 
@@ -31,7 +34,7 @@ def test_families_use_the_standard_only(instance: Instance) -> None:
     strict = tuple(
         map(array_api_strict.asarray, (instance.x.copy(), *map(np.copy, instance.constants)))
     )
-    y = instance.f(strict[0], array_api_strict, *strict[1:])
+    y = instance.f(strict[0], STRICT, *strict[1:])
     assert y.dtype == array_api_strict.float64
     assert np.allclose(np.asarray(y), instance.value(), rtol=1e-14, atol=0)
 
