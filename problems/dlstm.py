@@ -281,8 +281,8 @@ FAMILY = Family(
     },
     sizes={
         "quick": "hidden=1|2,length=3",
-        "standard": "hidden=4,length=4|32|128",
-        "full": "hidden=4|14,layers=1|2,length=8|64|512",
+        "standard": "hidden=2,length=4|16",
+        "full": "hidden=2|14,layers=1|2,length=4|16|64|512",
     },
     build=build,
 )
