@@ -14,7 +14,7 @@ from diffbench.problem import Instance
 from diffbench.registry import discover
 
 FAMILIES = discover(kinds=("problems",))
-A, B = 1.0, 3.4
+A, B, H, SPREAD = 1.0, 3.4, 0.03, 0.12
 
 
 def one(selection: str, seed: int = 0) -> Instance:
@@ -32,9 +32,9 @@ def by_matrices(x: Any, cells: int, depth: int) -> tuple[Any, Any]:
         u, v = np.split(x, 2)
         uu, uv = u**2, 2.0 * u * v
         reaction = np.block([[np.diag(uv - B - 1.0), np.diag(uu)], [np.diag(B - uv), np.diag(-uu)]])
-        jacobian = (np.eye(x.size) + laplacian / 8.0 + reaction / 32.0) @ jacobian
+        jacobian = (np.eye(x.size) + laplacian * SPREAD + reaction * H) @ jacobian
         change = np.concatenate([A + uu * v - (B + 1.0) * u, B * u - uu * v])
-        x = x + laplacian @ x / 8.0 + change / 32.0
+        x = x + laplacian @ x * SPREAD + change * H
     return x, jacobian
 
 
@@ -59,7 +59,7 @@ def test_the_point_of_rest() -> None:
 def test_spreading_keeps_the_sum_of_both() -> None:
     """u + v changes by h (a - u) a cell."""
     instance = one("brusselator[cells=4,depth=1]")
-    gain = np.sum(A - instance.x[:16]) / 32.0
+    gain = np.sum(A - instance.x[:16]) * H
     assert np.sum(instance.value()) - np.sum(instance.x) == pytest.approx(gain, rel=1e-11)
 
 
