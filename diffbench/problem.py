@@ -88,7 +88,8 @@ class Parts:
 
     ``m`` is None for ``y`` of shape ``()``. ``prepare_x`` is another point of the same domain
     at which methods prepare. ``answers`` maps operator names to the hand-written derivatives.
-    ``start``, ``step`` and ``finish`` are f taken apart, all three or none.
+    ``start``, ``step`` and ``finish`` are f taken apart, all three or none. ``expected`` is that
+    of the family, for these parameters alone.
     """
 
     f: Function
@@ -101,6 +102,7 @@ class Parts:
     start: Function | None = None
     step: Function | None = None
     finish: Function | None = None
+    expected: Mapping[str, str] = field(default_factory=dict)
 
 
 def canonical(name: str, params: Mapping[str, Value]) -> str:
@@ -177,7 +179,7 @@ class Family:
             answers=parts.answers,
             zero=self.zero,
             sparse=self.sparse,
-            expected=self.expected,
+            expected={**self.expected, **parts.expected},
             start=parts.start,
             step=parts.step,
             finish=parts.finish,

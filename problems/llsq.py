@@ -1,0 +1,82 @@
+"""Linear least squares: a polynomial is fitted to the sign function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffbench.problem import Family, Parameter, Parts
+
+Array = NDArray[np.float64]
+PUBLIC_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8196, 16392)  # 8196: as it is there
+
+
+def f(x: Any, xp: Any, powers: Any, signs: Any) -> Any:
+    """1/2 sum_i (sign(t_i) - sum_j x_j t_i^j)^2."""
+    miss = signs - xp.matmul(powers, x)
+    return 0.5 * xp.sum(miss * miss)
+
+
+def gradient(x: Array, powers: Array, signs: Array) -> Array:
+    """V' (V x - s), V_ij = t_i^j."""
+    return np.asarray((powers @ x - signs) @ powers)
+
+
+def hvp(x: Array, v: Array, powers: Array, signs: Array) -> Array:
+    """V' (V v), whatever x is."""
+    return np.asarray((powers @ v) @ powers)
+
+
+def hessian(x: Array, powers: Array, signs: Array) -> Array:
+    """V' V, whatever x is."""
+    return np.asarray(powers.T @ powers)
+
+
+def _public(m: int, data: int) -> Array:
+    """The draw for that many data after those for all fewer ones, from the seed 31337."""
+    rng = np.random.RandomState(31337)
+    for _ in (size for size in PUBLIC_SIZES if size < data):
+        rng.rand(m)
+    return rng.rand(m)
+
+
+def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
+    """t_i = -1 + 2 i / (N - 1), i = 0, ..., N - 1; the coefficients of t^0, ..., t^(m - 1)."""
+    m, data, public = params["m"], params["N"], params["generator"] == "public"
+    t = -1.0 + 2.0 * np.arange(data) / (data - 1)
+    low = 0.0 if public else -1.0
+    return Parts(
+        f=f,
+        x=_public(m, data) if public else rng.uniform(low, 1.0, m),
+        prepare_x=rng.uniform(low, 1.0, m),
+        constants=(np.vander(t, m, increasing=True), np.sign(t)),
+        answers={"gradient": gradient, "hvp": hvp, "hessian": hessian},
+    )
+
+
+FAMILY = Family(
+    name="llsq",
+    title="Linear least squares",
+    shows="a quadratic: its gradient costs two products with the data, its Hessian never changes",
+    reference="Nocedal and Wright, Numerical Optimization, 2nd edition, 2006, section 10.2",
+    latex=(
+        r"f(x) = \tfrac12 \sum_{i=0}^{N-1} \Bigl(\operatorname{sgn} t_i"
+        r" - \sum_{j=0}^{m-1} x_j t_i^j\Bigr)^2, \quad t_i = -1 + \frac{2 i}{N - 1}"
+    ),
+    parameters={
+        "m": Parameter(128, "number of coefficients, which are the inputs: n = m", minimum=1),
+        "N": Parameter(16, "number of data", minimum=2),
+        "generator": Parameter(
+            "own", "public: the inputs of the public suite, with m=128", choices=("own", "public")
+        ),
+    },
+    sizes={
+        "quick": "m=2|8,N=16",
+        "standard": "m=4|16|128,N=256",
+        "full": "m=4|16|128,N=16|256|4096|16392",
+    },
+    build=build,
+)
