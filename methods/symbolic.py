@@ -22,6 +22,7 @@ Expressions = list[Any]
 
 MOST_WORK = 8_000  # nodes of f's tree times inputs: about a second to derive
 MOST_NODES = 12_000  # of a tree that is printed whole: about a second
+MOST_COMPARED = 4  # entries of one max or min: sympy compares every two of them, again and again
 TOO_LARGE = "symbolic: {what} of {name} has {count:.0f} nodes as a tree; at most {limit} are {done}"
 
 
@@ -93,12 +94,29 @@ def _second(y: Expressions, x: Any, instance: Instance) -> Expressions:
     return [gradient[i].diff(v) for i in range(len(x)) for v in x[i:]]
 
 
+EXTREMES = frozenset({"max", "min", "maximum", "minimum"})
 DERIVE: Mapping[str, Callable[[Expressions, Any, Instance], Expressions]] = {
     "value": lambda y, x, instance: y,
     "gradient": _first,
     "jacobian": _first,
     "hessian": _second,
 }
+
+
+def _extremes(trace: Any, family: str, operator: str) -> str | None:
+    """The sentence where sympy cannot do a maximum or minimum of f, or its derivative."""
+    extremes = [i for i, rule in enumerate(trace.rules) if rule and rule.name in EXTREMES]
+    if extremes and operator == "hessian":
+        return f"symbolic: {family} has an extreme, whose second derivative holds a Dirac delta"
+    for i in extremes:
+        each = np.size(trace.arguments(i)[0]) // np.size(trace.values[i])
+        if each > MOST_COMPARED:
+            return (
+                f"symbolic: {family} has an extreme of {each} entries, of which sympy compares "
+                f"every two; at most {MOST_COMPARED} are done"
+            )
+    return None
+
 
 # --- sizes and answers ----------------------------------------------------------------------------
 
@@ -164,9 +182,10 @@ class Symbolic:
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
         """A sentence where f alone is too long, by its operations; the tree is counted in build."""
-        count = ad.trace(instance.f, instance.x, *instance.constants).ops()
+        trace = ad.trace(instance.f, instance.x, *instance.constants)
+        count = trace.ops()
         if count * instance.n <= MOST_WORK:
-            return None
+            return _extremes(trace, instance.family, operator)
         return (
             f"symbolic: {instance.name} has {count} operations of {instance.n} inputs; "
             f"their product may be at most {MOST_WORK}"

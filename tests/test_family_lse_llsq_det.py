@@ -15,10 +15,12 @@ from diffbench import ad
 from diffbench.ad.namespace import NUMPY
 from diffbench.errors import BadSize
 from diffbench.measure.accuracy import judge
+from diffbench.method import why_not
 from diffbench.problem import Instance
 from diffbench.registry import discover
 
 FAMILIES = discover(kinds=("problems",))
+METHODS = discover(kinds=("methods",))
 EXACT = ("exact to rounding", "uninformative")
 BOTH = "form=naive|stable"
 
@@ -278,3 +280,24 @@ def test_impossible_parameters_are_refused(selection: str, words: list[str]) -> 
     with pytest.raises(BadSize) as refused:
         FAMILIES.instances(selection)
     assert all(word in str(refused.value) for word in words)
+
+
+# --- what symbolic says of a maximum --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("selection", "operator", "words"),
+    [
+        ("lse[n=4,form=stable]", "gradient", None),
+        ("lse[n=5,form=stable]", "gradient", "an extreme of 5 entries"),
+        ("lse[n=2,form=stable]", "hessian", "Dirac delta"),
+        ("lse[n=2,form=stable]", "hvp", "Dirac delta"),
+        ("lse[n=5,form=naive]", "hessian", None),
+    ],
+)
+def test_symbolic_says_why_it_cannot_do_an_extreme(
+    selection: str, operator: str, words: str | None
+) -> None:
+    for method in METHODS.methods("symbolic"):
+        reason = why_not(method, one(selection), operator)
+        assert reason is None if words is None else words in str(reason)
