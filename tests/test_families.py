@@ -26,17 +26,37 @@ TIGHT = 1e-13
 SMALL = (
     "lecture[n=2|4],logistic[depth=1|2|7],speelpenning[n=2|5],rosenbrock[n=2|5],helmholtz[n=1|3],"
     "chebyshev[m=1|2|9],bratu[n=1|4],affine_tanh[n=1,m=1],affine_tanh[n=3,m=2],affine_tanh[n=2,m=4],"
-    "mlp[width=1],mlp[width=2,layers=2,batch=3],fisher[n=2,depth=2],fisher[n=3,depth=9]"
+    "mlp[width=1],mlp[width=2,layers=2,batch=3],fisher[n=2,depth=2],fisher[n=3,depth=9],"
+    "gmm[d=2,K=1,N=2],gmm[d=3,K=2,N=3],gmm[d=2,K=2,N=3,generator=public],kmeans[K=1,N=1,d=1],"
+    "kmeans[K=3,N=9,d=2],matrix_chain[n=1,p=1,q=1,r=1,m=1],matrix_chain[n=3,p=2,q=1,r=4,m=2],"
+    "matrix_chain[n=2,p=3,q=2,r=2,m=4],ode[depth=1|3],brusselator[cells=2,depth=1|2],"
+    "brusselator[cells=3],ba[cameras=2,points=1],ba[cameras=3,points=2],hand[fingers=1,points=1],"
+    "hand[fingers=2,points=3],black_scholes[assets=1,options=2],black_scholes[assets=3,options=2],"
+    "attention[tokens=2,width=1],attention[tokens=3,width=2],dlstm[hidden=1,length=1],"
+    "dlstm[hidden=2,layers=2,length=2]"
 )
 BUILT_IN = {
     "affine_tanh",
+    "attention",
+    "ba",
+    "black_scholes",
     "bratu",
+    "brusselator",
     "chebyshev",
+    "det",
+    "dlstm",
     "fisher",
+    "gmm",
+    "hand",
     "helmholtz",
+    "kmeans",
     "lecture",
+    "llsq",
     "logistic",
+    "lse",
+    "matrix_chain",
     "mlp",
+    "ode",
     "rosenbrock",
     "speelpenning",
 }
@@ -247,7 +267,7 @@ LOOPS = [i for i in FAMILIES.instances("all", "standard") if i.step is not None]
 
 
 def test_which_families_offer_their_loop() -> None:
-    assert {i.family for i in LOOPS} == {"fisher"}
+    assert {i.family for i in LOOPS} == {"brusselator", "dlstm", "fisher", "ode"}
 
 
 @pytest.mark.parametrize("instance", LOOPS, ids=lambda i: i.name)
@@ -325,7 +345,9 @@ def test_a_whole_number_may_have_an_exponent() -> None:
 def test_profiles_hold_every_family(profile: str) -> None:
     points = FAMILIES.points("all", profile)
     assert {name for name, _ in points} >= BUILT_IN
-    assert all(isinstance(v, int | float) for _, params in points for v in params.values())
+    for name, params in points:
+        words = {k for k, row in FAMILIES.families[name].parameters.items() if row.choices}
+        assert all(isinstance(v, int | float) for k, v in params.items() if k not in words)
 
 
 @pytest.mark.parametrize("name", ["bratu", "lecture", "rosenbrock", "speelpenning"])
