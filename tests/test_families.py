@@ -33,7 +33,8 @@ SMALL = (
     "brusselator[cells=3],ba[cameras=2,points=1],ba[cameras=3,points=2],hand[fingers=1,points=1],"
     "hand[fingers=2,points=3],black_scholes[assets=1,options=2],black_scholes[assets=3,options=2],"
     "attention[tokens=2,width=1],attention[tokens=3,width=2],dlstm[hidden=1,length=1],"
-    "dlstm[hidden=2,layers=2,length=2]"
+    "dlstm[hidden=2,layers=2,length=2],lse[n=2|5,R=3,form=naive|stable],llsq[m=1|3,N=4],"
+    "det[l=2|3,method=minors|lu]"
 )
 BUILT_IN = {
     "affine_tanh",
