@@ -55,6 +55,7 @@ class Chosen:
     points: list[tuple[str, dict[str, Any]]]
     methods: dict[str, Any]
     operators: list[str]
+    left_out: dict[str, dict[str, Any]]
 
     @classmethod
     def of(cls, request: Request) -> Chosen:
@@ -68,6 +69,7 @@ class Chosen:
             points=registry.points(request.problems, request.profile),
             methods={variant_name(m): m for m in registry.methods(request.methods)},
             operators=registry.operators(request.operators) if request.operators else [],
+            left_out=registry.left_out(request.problems, request.profile),
         )
 
     def facts(self) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class Chosen:
             "instances": [canonical(name, params) for name, params in self.points],
             "variants": list(self.methods),
             "studies": sorted(self.registry.studies),
+            "left_out": self.left_out,
             "broken": dict(self.registry.broken),
         }
 

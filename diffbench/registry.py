@@ -31,6 +31,7 @@ from diffbench.study import Study
 __all__ = ["PROFILES", "Registry", "discover"]
 
 PROFILES = ("quick", "standard", "full")
+FULL = PROFILES[-1]
 FOLDERS = ("methods", "problems", "pages", "studies")
 MODULES = {
     "methods": "diffbench.methods",
@@ -156,6 +157,18 @@ class Registry:
                 params = family.parameter_values(point)
                 found.setdefault((family.name, *sorted(params.items())), (family.name, params))
         return list(found.values())
+
+    def left_out(self, selection: str, profile: str) -> dict[str, dict[str, Any]]:
+        """By family whose sizes the profile chooses: both selections, how many more full has."""
+        found = {}
+        for choice in self._expanded(selection, self.families, "family"):
+            if not choice.values:
+                mine, full = (self.family(choice.name).sizes[p] for p in (profile, FULL))
+                taken = self.points(choice.name, profile)
+                more = sum(point not in taken for point in self.points(choice.name, FULL))
+                if more:
+                    found[choice.name] = {"sizes": mine, "full": full, "more": more}
+        return found
 
     def methods(self, selection: str = "all") -> list[Method]:
         """The method variants that a selection names; an omitted parameter means all its values."""

@@ -113,7 +113,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "assets=1|4,options=3",
-        "standard": "assets=1|8|64,options=4",
+        "standard": "assets=1|16,options=4",
         "full": "assets=1|8|64|512|4096,options=4|16",
     },
     build=build,

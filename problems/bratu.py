@@ -73,7 +73,7 @@ FAMILY = Family(
     parameters={"n": Parameter(8, "number of inner grid points", minimum=1)},
     sizes={
         "quick": "n=3|32",
-        "standard": "n=3|16|64|256|4096",
+        "standard": "n=3|16|256|4096",
         "full": "n=3|16|64|256|2048|16384|100000|1000000",
     },
     build=build,

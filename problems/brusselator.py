@@ -139,7 +139,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "cells=2,depth=1|2",
-        "standard": "cells=2|8,depth=1|2",
+        "standard": "cells=2|6,depth=1",
         "full": "cells=2|8|16|32|64|256,depth=1|2|4",
     },
     build=build,

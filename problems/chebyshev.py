@@ -70,6 +70,6 @@ FAMILY = Family(
     reference="NIST Digital Library of Mathematical Functions, sections 18.7 and 18.9",
     latex=r"f(t) = (T_1(t), \dots, T_m(t)), \quad T_{j+1} = 2 t T_j - T_{j-1}",
     parameters={"m": Parameter(8, "number of outputs", minimum=1)},
-    sizes={"quick": "m=2|8", "standard": "m=2|4|16|32", "full": "m=2|4|16|64|256|1024"},
+    sizes={"quick": "m=2|8", "standard": "m=2|4|16", "full": "m=2|4|16|64|256|1024"},
     build=build,
 )

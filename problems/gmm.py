@@ -208,7 +208,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "d=2,K=1|2,N=2",
-        "standard": "d=2,K=3,N=8|64|512",
+        "standard": "d=2,K=3,N=8|256",
         "full": "d=2|10|32,K=5|25,N=1000",
     },
     build=build,

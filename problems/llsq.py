@@ -75,7 +75,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "m=2|8,N=16",
-        "standard": "m=4|16|128,N=256",
+        "standard": "m=4|64,N=256",
         "full": "m=4|16|128,N=16|256|4096|16392",
     },
     build=build,

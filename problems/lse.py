@@ -118,7 +118,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "n=2|32,form=naive|stable",
-        "standard": "n=8|128|2048,form=naive|stable",
+        "standard": "n=8|512,form=naive|stable",
         "full": "n=2|8|32|256|2048|16384|131072|1000000,form=naive|stable,R=10|100",
     },
     build=build,

@@ -120,7 +120,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "width=1|2,layers=2,batch=8",
-        "standard": "width=1|4|16|32,layers=2,batch=8",
+        "standard": "width=1|4|16,layers=2,batch=8",
         "full": "width=1|4|16|32|64|100,layers=1|3,batch=8",
     },
     build=build,

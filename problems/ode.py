@@ -149,7 +149,7 @@ FAMILY = Family(
     parameters={"depth": Parameter(8, "number of time steps", minimum=1)},
     sizes={
         "quick": "depth=1|3",
-        "standard": "depth=1|3|8",
+        "standard": "depth=1|4",
         "full": "depth=1|2|8|32|128|512|2048|10000",
     },
     build=build,

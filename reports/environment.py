@@ -23,6 +23,7 @@ __all__ = ["PAGE"]
 MACHINES = "machines"  # of the environment, where a cluster measured: its facts by machine
 WORKERS = "workers"  # of the environment: a table a process
 SPENT = "spent"  # and where the time went
+LEFT_OUT = "left_out"  # of the plan: sizes by family that only the full profile has
 MIXED = "mixed"  # of the environment: parts of the run were measured in different ones
 HOW = (
     "Time of one call: the median of samples, each a loop of calls doubled until it is long "
@@ -61,7 +62,8 @@ def render(run: Run) -> list[Any]:
         *_machines(run.environment.get(MACHINES)),
         *_workers(run.environment.get(WORKERS)),
         *_spent(run.environment.get(SPENT)),
-        _table("plan", "What was asked for", run.plan),
+        _table("plan", "What was asked for", {k: v for k, v in run.plan.items() if k != LEFT_OUT}),
+        *_left_out(run.plan),
         Text("Do it again", (_again(run),)),
     ]
 
@@ -73,6 +75,27 @@ def _mixed(facts: Mapping[str, Any]) -> Iterator[Text]:
             "different ones are no common measure, and ratios are only formed within one machine."
         )
         yield Text("Several environments in one run", (said,))
+
+
+def _left_out(plan: Mapping[str, Any]) -> Iterator[Table]:
+    """The sizes that the profile chose, beside those of the full one."""
+    if found := plan.get(LEFT_OUT):
+        rows = [
+            [name, row["sizes"], row["full"], count(row["more"])] for name, row in found.items()
+        ]
+        columns = (
+            Column("Family"),
+            Column("Sizes of this run"),
+            Column("Sizes of --profile full"),
+            Column("Left out, instances", True),
+        )
+        total = sum(row["more"] for row in found.values())
+        caption = (
+            f"What the profile {plan['profile']} leaves out: {total} "
+            "instances, larger Jacobians and Hessians, and all but one generation of processes; "
+            "--profile full takes all"
+        )
+        yield Table("left out", caption, columns, rows, plain=True)
 
 
 def _again(run: Run) -> str:

@@ -153,6 +153,11 @@ def _summary(made: Run, command: str) -> None:
         ranked = sorted(counts.items(), key=lambda row: (-row[1], row[0]))  # ties by name
         if ranked:
             click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
+    if more := sum(row["more"] for row in made.plan.get("left_out", {}).values()):
+        click.echo(
+            f"left out by the profile {made.plan['profile']}: {more} instances; "
+            f"--profile full takes all (sizes: report, Method and environment)"
+        )
     if left := _left(made):
         click.echo(f"{left}; go on with:\n  {command}")
     if "shard" in made.plan:
