@@ -120,7 +120,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "tokens=3,width=1|2",
-        "standard": "tokens=8,width=2|8",
+        "standard": "tokens=4,width=4",
         "full": "tokens=8|64,width=1|4|16|64",
     },
     build=build,

@@ -202,7 +202,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "cameras=2,points=1|4",
-        "standard": "cameras=2,points=2|16",
+        "standard": "cameras=2,points=8",
         "full": "cameras=2|8|32|128,points=4|64|1024|16384",
     },
     build=build,

@@ -281,7 +281,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "hidden=1|2,length=3",
-        "standard": "hidden=2,length=2|4",
+        "standard": "hidden=2,length=3",
         "full": "hidden=2|14,layers=1|2,length=4|16|64|512",
     },
     build=build,

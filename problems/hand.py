@@ -184,7 +184,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "fingers=1,points=1|4",
-        "standard": "fingers=2,points=4|32",
+        "standard": "fingers=2,points=8",
         "full": "fingers=1|5,points=8|64|512|4096|32768",
     },
     build=build,
