@@ -181,7 +181,7 @@ FAMILY = Family(
         ),
     },
     sizes={
-        "quick": "l=2|4,method=minors|lu",
+        "quick": "l=3|4,method=minors|lu",
         "standard": "l=3|5,method=minors|lu",
         "full": "l=2|3|4|5|6|8|10,method=minors|lu",
     },

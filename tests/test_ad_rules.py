@@ -50,6 +50,7 @@ PROGRAMS = {
         lambda x, xp: xp.sum(xp.linalg.solve(xp.reshape(x, (3, 3)), xp.sin(x[:3])) ** 2),
         _MATRIX,
     ),
+    "inv": (lambda x, xp: xp.sum(xp.sin(xp.linalg.inv(xp.reshape(x, (3, 3))))), _MATRIX),
     "cholesky": (
         lambda x, xp: xp.sum(
             xp.sin(

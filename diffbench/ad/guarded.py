@@ -19,7 +19,7 @@ from typing import Any, final
 import numpy as np
 
 from diffbench.ad import floats
-from diffbench.ad.kinds import Bilinear, Elementwise, Factor, Kind, Solve
+from diffbench.ad.kinds import Bilinear, Elementwise, Factor, Inverse, Kind, Solve
 from diffbench.ad.rules import RULES, Rule
 from diffbench.ad.traced import Traced, plain, shape_of
 
@@ -132,7 +132,8 @@ def _guarded(rule: Rule) -> Rule:
         return replace(rule, singular=True)
     if isinstance(rule.kind, Bilinear):
         return replace(rule, kind=Factored(rule.kind))
-    return replace(rule, kind=Whole(rule.kind)) if isinstance(rule.kind, Solve | Factor) else rule
+    mixes = isinstance(rule.kind, Solve | Inverse | Factor)
+    return replace(rule, kind=Whole(rule.kind)) if mixes else rule
 
 
 GUARDED: dict[str, Rule] = {name: _guarded(rule) for name, rule in RULES.items()}

@@ -20,6 +20,7 @@ __all__ = [
     "Elementwise",
     "Factor",
     "Fixed",
+    "Inverse",
     "Kind",
     "Reduction",
     "Solve",
@@ -260,6 +261,22 @@ def _solve_each(xp: Any, a: Any, right: Any) -> Any:
     return xp.permute_dims(
         xp.reshape(flat, (*shape[1:], shape[0])), (len(shape) - 1, *range(len(shape) - 1))
     )
+
+
+@final
+class Inverse:
+    """y = A^-1: dy = -y dA y."""
+
+    def push(
+        self, xp: Any, rule: Rule, tangents: list[Any], y: Any, args: list[Any], params: Any
+    ) -> Any:
+        return -xp.matmul(xp.matmul(y, tangents[0]), y)
+
+    def pull(
+        self, xp: Any, rule: Rule, i: int, g: Any, y: Any, args: list[Any], params: Any
+    ) -> Any:
+        turned = xp.matrix_transpose(y)
+        return -xp.matmul(xp.matmul(turned, g), turned)
 
 
 @final

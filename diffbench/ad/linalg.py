@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, final
 
-import numpy as np
-
 from diffbench.ad.errors import ADError, NamespaceError
 from diffbench.ad.graph import shape_of
 
@@ -56,7 +54,7 @@ class Linalg:
 
     def inv(self, a: Any) -> Any:
         """The inverse of one matrix."""
-        return self.solve(self._square("inv", a), np.eye(shape_of(a)[0]))
+        return self._xp.apply("inv", (self._square("inv", a),))
 
     def det(self, a: Any) -> Any:
         """The determinant of one matrix."""

@@ -46,6 +46,7 @@ def kernels(scalar: Callable[[Rule], Any], **overrides: Any) -> dict[str, Any]:
     table["min"] = _folder(table["minimum"])
     table["norm"] = lambda x, axes: table["sqrt"](np.sum(as_objects(x) * x, axis=axes))
     table["solve"], table["cholesky"] = _solve, functools.partial(_cholesky, table["sqrt"])
+    table["inv"] = lambda a: _solve(a, np.eye(len(a)))
     table["det"] = lambda x, axes: _det(x)
     table["logabsdet"] = lambda x, axes: table["log"](table["abs"](_det(x)))
     table["contract"] = lambda x, y, *spec: contract(as_objects(x), as_objects(y), *spec)

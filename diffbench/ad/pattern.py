@@ -23,6 +23,7 @@ from diffbench.ad.kinds import (
     Elementwise,
     Factor,
     Fixed,
+    Inverse,
     Reduction,
     Solve,
     Structural,
@@ -264,4 +265,5 @@ HANDLERS: dict[type, Callable[[Node], Any]] = {
     Bilinear: _contracted,
     Solve: _solved,
     Factor: _everything,
+    Inverse: _everything,
 }

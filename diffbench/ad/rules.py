@@ -42,6 +42,7 @@ from diffbench.ad.kinds import (
     Elementwise,
     Factor,
     Fixed,
+    Inverse,
     Kind,
     Reduction,
     Solve,
@@ -328,6 +329,7 @@ _COMPOUND = (
     Rule("concat", kernels.concat, Concatenation(), cost=_none, latex=r"({0}, \dots)"),
     Rule("contract", contract, Bilinear(), cost=_contracted, latex=r"{0} \, {1}"),
     Rule("solve", np.linalg.solve, Solve(), cost=_cubic(2 / 3), latex=r"{0}^{{-1}} {1}"),
+    Rule("inv", np.linalg.inv, Inverse(), cost=_cubic(2), latex=r"{0}^{{-1}}"),
     Rule("cholesky", np.linalg.cholesky, Factor(), cost=_cubic(1 / 3), latex=r"\operatorname{{chol}} {0}",
          analytic=False),
 )

@@ -174,6 +174,7 @@ def ball_backend(rounding: Literal["once", "each"] = "once") -> Backend:
         "argmax": _first(gt),
         "argmin": _first(lt),
         "solve": _solve,
+        "inv": lambda a: _entries(_matrix(a).inv()),
         "det": lambda a, axes: _matrix(a).det(),
         "logabsdet": lambda a, axes: abs(_matrix(a).det()).log(),
     }

@@ -111,6 +111,7 @@ STRUCTURAL: dict[str, Callable[..., Any]] = {
     "contract": _like(_contract),
     "solve": _like(lambda a, b: _shape(b)),
     "cholesky": _like(_shape),
+    "inv": _like(_shape),
     "attains": lambda x, y, axes: ghost(_shape(x), np.bool_),
     "argmax": _arg,
     "argmin": _arg,
