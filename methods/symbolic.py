@@ -185,7 +185,10 @@ class Symbolic:
         A branch on values shows in the trace; sympy would take one by the look of an expression:
         its ``x == 0`` is False for any x.
         """
-        trace = ad.trace(instance.f, instance.x, *instance.constants)
+        try:
+            trace = ad.trace(instance.f, instance.x, *instance.constants)
+        except ad.TracedArrayError:
+            return None  # sympy's arrays may take what traced ones refuse; build will tell
         if trace.guards:
             return NO_CLOSED_FORM.format(name=instance.family)
         count = trace.ops()
