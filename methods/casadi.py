@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 MOST_OPS = 100_000  # of f: a few seconds to write down
 MOST_WORK = 2_000_000  # operations of f times sweeps: a few seconds to derive
+NO_EXPRESSION = "casadi: {name} is no expression, a loop or branch depends on values"
 MOST_INPUTS = {"hessian": 256}  # colouring a full pattern grows with their cube
 
 # Rows of the table that casadi knows by another name, or by others; the rest by the row's own.
@@ -160,9 +161,7 @@ def function_of(instance: Instance, operator: str) -> Any:
     try:
         y = instance.f(arguments[0], namespace(), *arguments[1:])
     except TypeError as error:
-        raise Unsupported(
-            f"casadi: {instance.family} is no expression, a loop or branch depends on values"
-        ) from error
+        raise Unsupported(NO_EXPRESSION.format(name=instance.family)) from error
     column = ca.vertcat(*map(_bare, np.asarray(y, dtype=object).ravel()))
     given = instance.seed_of(operator)
     seed = ca.SX.sym("seed", 0 if given is None else given.size)
@@ -201,11 +200,14 @@ class Casadi:
     version: ClassVar[str] = "1"
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """A sentence where writing f down or deriving it, scalar by scalar, takes too long."""
+        """A sentence where values decide a branch, or deriving f entry by entry takes too long."""
         limit = MOST_INPUTS.get(operator, instance.n)
         if instance.n > limit:
             return f"casadi: a {operator} of n = {instance.n} inputs; n may be {limit}"
-        count = ad.trace(instance.f, instance.x, *instance.constants).ops()
+        trace = ad.trace(instance.f, instance.x, *instance.constants)
+        if trace.guards:
+            return NO_EXPRESSION.format(name=instance.family)
+        count = trace.ops()
         sweeps = SWEEPS[operator](instance.n, instance.m) if operator in SWEEPS else 1
         if count <= MOST_OPS and count * sweeps <= MOST_WORK:
             return None

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 import diffbench.ad as ad
 from diffbench.ad.namespace import NUMPY
-from diffbench.ad.rules import RULES
 from diffbench.method import Function, Instance, Kernel, positional
 
 Array = NDArray[np.float64]
@@ -20,6 +19,8 @@ STEP = (
     2.0**-100
 )  # its square is lost beside 1, its cube does not underflow, dividing by it is exact
 MOST_CALLS = 100_000
+# Of complex numbers numpy compares the real parts first: a branch on these is that of f itself.
+BRANCHING = frozenset({"less", "less_equal", "greater", "greater_equal"})
 
 
 def _columns(f: Function, x: Array, *constants: Any) -> Array:
@@ -37,6 +38,18 @@ def _columns(f: Function, x: Array, *constants: Any) -> Array:
 
 def _jvp(f: Function, x: Array, v: Array, *constants: Any) -> Any:
     return np.imag(f(x + (1j * STEP) * v, NUMPY, *constants)) / STEP
+
+
+def _not_analytic(trace: ad.Graph) -> list[str]:
+    """The primitives that spoil the step: what f computes with, or branches on otherwise."""
+    pairs = zip(trace.rules, trace.needed(), strict=True)
+    return sorted(
+        {
+            rule.name
+            for rule, used in pairs
+            if rule and not rule.analytic and (used or rule.name not in BRANCHING)
+        }
+    )
 
 
 FORMULAS: Mapping[str, Callable[..., Any]] = {
@@ -80,8 +93,7 @@ class ComplexStep:
             return f"complex_step: {operator} would need a second imaginary unit"
         if operator != "jvp" and instance.n > MOST_CALLS:
             return f"complex_step: one {operator} takes {instance.n} calls of f, over {MOST_CALLS}"
-        names = ad.trace(instance.f, instance.x, *instance.constants, as_written=True).names()
-        bad = sorted(name for name in names if not RULES[name].analytic)
+        bad = _not_analytic(ad.trace(instance.f, instance.x, *instance.constants, as_written=True))
         if bad:
             return f"complex_step: {', '.join(bad)} of {instance.family} is not analytic"
         return None

@@ -23,6 +23,7 @@ Expressions = list[Any]
 MOST_WORK = 8_000  # nodes of f's tree times inputs: about a second to derive
 MOST_NODES = 12_000  # of a tree that is printed whole: about a second
 MOST_COMPARED = 4  # entries of one max or min: sympy compares every two of them, again and again
+NO_CLOSED_FORM = "symbolic: {name} has no closed form, a loop or branch depends on values"
 TOO_LARGE = "symbolic: {what} of {name} has {count:.0f} nodes as a tree; at most {limit} are {done}"
 
 
@@ -73,9 +74,7 @@ def expressions_of(instance: Instance) -> tuple[Expressions, Any, list[Any]]:
     try:
         y = instance.f(x, sympy_namespace(), *arguments)
     except TypeError as error:
-        raise Unsupported(
-            f"symbolic: {instance.family} has no closed form, a loop or branch depends on values"
-        ) from error
+        raise Unsupported(NO_CLOSED_FORM.format(name=instance.family)) from error
     entries = [sp.sympify(e) for e in np.asarray(y, dtype=object).ravel()]
     count = tree_nodes(entries, {})
     _limit(instance, "f", count, MOST_WORK // instance.n, "differentiated")
@@ -181,8 +180,17 @@ class Symbolic:
     version: ClassVar[str] = "1"
 
     def why_not(self, instance: Instance, operator: str) -> str | None:
-        """A sentence where f alone is too long, by its operations; the tree is counted in build."""
-        trace = ad.trace(instance.f, instance.x, *instance.constants)
+        """A sentence where f alone is too long, by its operations; the tree is counted in build.
+
+        A branch on values shows in the trace; sympy would take one by the look of an expression:
+        its ``x == 0`` is False for any x.
+        """
+        try:
+            trace = ad.trace(instance.f, instance.x, *instance.constants)
+        except ad.TracedArrayError:
+            return None  # sympy's arrays may take what traced ones refuse; build will tell
+        if trace.guards:
+            return NO_CLOSED_FORM.format(name=instance.family)
         count = trace.ops()
         if count * instance.n <= MOST_WORK:
             return _extremes(trace, instance.family, operator)

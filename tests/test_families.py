@@ -34,7 +34,7 @@ SMALL = (
     "hand[fingers=2,points=3],black_scholes[assets=1,options=2],black_scholes[assets=3,options=2],"
     "attention[tokens=2,width=1],attention[tokens=3,width=2],dlstm[hidden=1,length=1],"
     "dlstm[hidden=2,layers=2,length=2],lse[n=2|5,R=3,form=naive|stable],llsq[m=1|3,N=4],"
-    "det[l=2|3,method=minors|lu]"
+    "det[l=2|3,method=minors|lu],newton_root[n=1|3,digits=1|3|8],piecewise[n=1|5]"
 )
 BUILT_IN = {
     "affine_tanh",
@@ -57,7 +57,9 @@ BUILT_IN = {
     "lse",
     "matrix_chain",
     "mlp",
+    "newton_root",
     "ode",
+    "piecewise",
     "rosenbrock",
     "speelpenning",
 }

@@ -26,6 +26,7 @@ PAGES = [
     "overview",
     "accuracy",
     "conventions",
+    "programs",
     "step_size",
     "swell",
     "runtime",
