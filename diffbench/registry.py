@@ -25,7 +25,7 @@ from diffbench.method import CATEGORIES, CLAIMS, Method, variant_name
 from diffbench.operators import OPERATORS
 from diffbench.page import Page
 from diffbench.problem import Family, Instance
-from diffbench.selection import Choice, parse, parse_values
+from diffbench.selection import Choice, parse, parse_values, split
 from diffbench.study import Study
 
 __all__ = ["PROFILES", "Registry", "discover"]
@@ -156,6 +156,27 @@ class Registry:
                 params = family.parameter_values(point)
                 found.setdefault((family.name, *sorted(params.items())), (family.name, params))
         return list(found.values())
+
+    def located(self, selection: str) -> str:
+        """The selection with every data file named by path and content; each is read once.
+
+        So the text means the same in any folder. Raises BadData where a file cannot be used.
+        """
+        return ",".join(self._located(item, *parse(item)) for item in split(selection))
+
+    def _located(self, item: str, choice: Choice) -> str:
+        family = self.families.get(choice.name)
+        files = {key for key, row in family.parameters.items() if row.columns} if family else set()
+        if family is None or files.isdisjoint(choice.values):
+            return item
+        found = {key: list(values) for key, values in choice.values.items()}
+        for key in files & found.keys():
+            check = family.parameters[key].check
+            found[key] = [check(family.name, key, value) for value in found[key]]
+            for value in found[key]:
+                family.tables({key: value})
+        body = ",".join(f"{key}={'|'.join(map(str, values))}" for key, values in found.items())
+        return f"{choice.name}[{body}]"
 
     def methods(self, selection: str = "all") -> list[Method]:
         """The method variants that a selection names; an omitted parameter means all its values."""

@@ -22,7 +22,13 @@ FOLDERS = {
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("diffbench.ad",),
     ("diffbench.errors",),
-    ("diffbench.operators", "diffbench.selection", "diffbench.page", "diffbench.study"),
+    (
+        "diffbench.data",
+        "diffbench.operators",
+        "diffbench.selection",
+        "diffbench.page",
+        "diffbench.study",
+    ),
     ("diffbench.records.record",),
     ("diffbench.problem",),
     ("diffbench.method",),
