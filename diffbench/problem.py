@@ -15,7 +15,7 @@ the number i: a step computes with it and does not branch on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -26,7 +26,7 @@ from diffbench import data
 from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.operators import OPERATORS
 
-__all__ = ["Family", "Function", "Instance", "Parameter", "Parts", "Size", "canonical"]
+__all__ = ["Family", "Function", "Instance", "Parameter", "Parts", "Size", "canonical", "published"]
 
 Array = NDArray[np.float64]
 Function = Callable[..., Any]
@@ -124,6 +124,19 @@ def canonical(name: str, params: Mapping[str, Value]) -> str:
     """``name[key=value,...]`` with sorted keys; the bare name without parameters."""
     body = ",".join(f"{key}={params[key]}" for key in sorted(params))
     return f"{name}[{body}]" if body else name
+
+
+def published(
+    family: str, params: Mapping[str, Value], series: Mapping[str, Sequence[Value]]
+) -> None:
+    """Raise BadSize where a public suite has no such instance: ``series`` are all that it has."""
+    for key, sizes in series.items():
+        if params[key] not in sizes:
+            first = {"generator": "public", **{name: row[0] for name, row in series.items()}}
+            raise BadSize(
+                f"{family!r}: the public suite has no {key}={params[key]}, only "
+                f"{', '.join(map(str, sizes))}; try '{canonical(family, first)}'"
+            )
 
 
 @final

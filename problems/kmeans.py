@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
 PUBLIC_SEED = 31337
+PUBLIC = {"K": (10,), "N": (1000,), "d": (8,)}  # what is drawn first
 SPREAD = 0.2  # of a cluster about its centre; centres lie in the unit cube
 
 
@@ -66,6 +67,7 @@ def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
     Parameter(k, "as many points as centroids", minimum=k).check("kmeans", "N", count)
     prepare_x = rng.random(k * d)
     if params["generator"] == "public":
+        published("kmeans", params, PUBLIC)
         points = np.random.RandomState(PUBLIC_SEED).rand(count, d)  # the suite's
         x = points[count - k :].ravel()
     else:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
-PUBLIC_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8196, 16392)  # 8196: as it is there
+PUBLIC = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8196, 16392)  # 8196: as it is there
 
 
 def f(x: Any, xp: Any, powers: Any, signs: Any) -> Any:
@@ -37,8 +37,9 @@ def hessian(x: Array, powers: Array, signs: Array) -> Array:
 
 def _public(m: int, data: int) -> Array:
     """The draw for that many data after those for all fewer ones, from the seed 31337."""
+    published("llsq", {"m": m, "N": data}, {"m": (128,), "N": PUBLIC})
     rng = np.random.RandomState(31337)
-    for _ in (size for size in PUBLIC_SIZES if size < data):
+    for _ in PUBLIC[: PUBLIC.index(data)]:
         rng.rand(m)
     return rng.rand(m)
 
