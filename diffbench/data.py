@@ -1,7 +1,7 @@
 """Data files given by a user: named by path and content, read as a table of numbers.
 
 A selection has ``file=points.csv``; the canonical value is the absolute path and the first digits
-of the content's sha256, ``/home/me/points.csv#9f2c01ab77d0``. So whatever carries an instance by
+of the content's sha256, ``/data/points.csv#9f2c01ab77d0``. So whatever carries an instance by
 its name (a resumed run, a shard, a pasted command) finds the same numbers, or notices the change.
 """
 

@@ -28,7 +28,7 @@ from diffbench.problem import Family, Instance
 from diffbench.selection import Choice, parse, parse_values, split
 from diffbench.study import Study
 
-__all__ = ["PROFILES", "Registry", "discover"]
+__all__ = ["PROFILES", "Registry", "discover", "offered"]
 
 PROFILES = ("quick", "standard", "full")
 FOLDERS = ("methods", "problems", "pages", "studies")
@@ -106,7 +106,7 @@ class Registry:
 
     def load(self, module: ModuleType, origin: str) -> None:
         """Register all that a module defines; a mistake is kept in ``broken``, nothing raised."""
-        for plugin in self._offered(module):
+        for plugin in _plugins(module):
             try:
                 self.register(plugin, origin)
             except Exception as error:
@@ -122,12 +122,9 @@ class Registry:
         except (Exception, SystemExit) as error:
             self.broken[origin] = f"{type(error).__name__}: {error}"
             return
-        if owes and not self._offered(module):
+        if owes and not _plugins(module):
             self.broken[origin] = "it defines no method, family, page or study"
         self.load(module, origin)
-
-    def _offered(self, module: ModuleType) -> list[Any]:
-        return [p for p in vars(module).values() if _is_plugin(p, module)]
 
     # --- selections ---------------------------------------------------------------------------
 
@@ -242,6 +239,10 @@ def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, 
     return table[name]
 
 
+def _plugins(module: ModuleType) -> list[Any]:
+    return [p for p in vars(module).values() if _is_plugin(p, module)]
+
+
 def _is_plugin(thing: Any, module: ModuleType) -> bool:
     if isinstance(thing, Family | Page | Study):
         return True
@@ -285,6 +286,16 @@ def discover(plugins: Iterable[str] = (), kinds: Iterable[str] = FOLDERS) -> Reg
     for path in registry.files:
         registry.load_guarded(path, lambda path=path: _import_file(path), owes=True)
     return registry
+
+
+def offered(path: str) -> list[Any]:
+    """The plugins of a file, in no registry yet; PluginError where it cannot be imported."""
+    try:
+        return _plugins(_import_file(path))
+    except PluginError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: str) -> ModuleType:

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diffbench.method",),
     ("diffbench.registry",),
     ("diffbench.measure", "diffbench.traces"),
+    ("diffbench.conformance",),
     ("diffbench.running.platform",),
     ("diffbench.records",),
     ("diffbench.running",),
