@@ -214,16 +214,28 @@ def _asked(
     generations: int | None,
     plugins: Sequence[str | Path],
 ) -> Request:
-    """The request, checked as far as it can be without the plugins."""
+    """The request, checked as far as it can be without the plugins, its data files located."""
+    files = _plugin_files(plugins)
     return Request(
-        problems=problems,
+        problems=_located(problems, files),
         methods=methods,
         operators=operators,
         profile=profile,
         seed=seed,
         generations=generations,
-        plugins=_plugin_files(plugins),
+        plugins=files,
     ).checked()
+
+
+def _located(problems: str, plugins: tuple[str, ...]) -> str:
+    """The same with its data files by path and content; without words there can be none."""
+    from diffbench.registry import discover
+    from diffbench.selection import parse
+
+    values = (v for choice in parse(problems) for row in choice.values.values() for v in row)
+    if not any(isinstance(value, str) for value in values):
+        return problems
+    return discover(plugins, ("problems",)).located(problems)
 
 
 def _check_where(executor: str, scheduler: str) -> None:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BadData",
     "BadSelection",
     "BadSize",
     "DiffbenchError",
@@ -19,6 +20,10 @@ __all__ = [
 
 class DiffbenchError(Exception):
     """A mistake that one clear line explains; the CLI prints it and exits with status 2."""
+
+
+class BadData(DiffbenchError):
+    """A data file that cannot be used, or is no longer what it was."""
 
 
 class BadSelection(DiffbenchError):

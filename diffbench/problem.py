@@ -15,17 +15,18 @@ the number i: a step computes with it and does not branch on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diffbench import data
 from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.operators import OPERATORS
 
-__all__ = ["Family", "Function", "Instance", "Parameter", "Parts", "Size", "canonical"]
+__all__ = ["Family", "Function", "Instance", "Parameter", "Parts", "Size", "canonical", "published"]
 
 Array = NDArray[np.float64]
 Function = Callable[..., Any]
@@ -37,7 +38,12 @@ LOOP = ("start", "step", "finish")
 @final
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One number or word that a family or method takes: its default, range and meaning."""
+    """One number or word that a family or method takes: its default, range and meaning.
+
+    With ``columns`` (at least, at most or None) it is a CSV of numbers that the user may give: the
+    default is no file, and ``build`` is given its table, shape (rows, columns). The parameters in
+    ``replaces`` then follow from the data: they cannot be given, and ``build`` is given none.
+    """
 
     default: Value
     help: str
@@ -45,9 +51,18 @@ class Parameter:
     maximum: float | None = None
     multiple_of: int | None = None
     choices: tuple[Value, ...] = ()
+    columns: tuple[int, int | None] | None = None
+    replaces: tuple[str, ...] = ()
 
     def check(self, owner: str, key: str, value: Value) -> Value:
-        """The value, or BadSize with what was got, what is accepted and what to type."""
+        """The value, or BadSize with what was got, what is accepted and what to type.
+
+        A file is named by its path and content, as in :mod:`diffbench.data`.
+        """
+        if self.columns is not None:
+            if isinstance(value, str):
+                return data.named(value)
+            raise BadSize(f"{owner!r} needs a file for {key}, got {value}; write {key}=./{value}")
         hint = f"; try '{owner}[{key}={self.default}]'"
         if self.choices:
             if value not in self.choices:
@@ -111,6 +126,19 @@ def canonical(name: str, params: Mapping[str, Value]) -> str:
     return f"{name}[{body}]" if body else name
 
 
+def published(
+    family: str, params: Mapping[str, Value], series: Mapping[str, Sequence[Value]]
+) -> None:
+    """Raise BadSize where a public suite has no such instance: ``series`` are all that it has."""
+    for key, sizes in series.items():
+        if params[key] not in sizes:
+            first = {"generator": "public", **{name: row[0] for name, row in series.items()}}
+            raise BadSize(
+                f"{family!r}: the public suite has no {key}={params[key]}, only "
+                f"{', '.join(map(str, sizes))}; try '{canonical(family, first)}'"
+            )
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
@@ -144,20 +172,39 @@ class Family:
                     f"family {self.name!r} has no parameter {key!r}, it takes {accepted}; "
                     f"try '{canonical(self.name, self.defaults)}'"
                 )
-        return {
-            key: row.check(self.name, key, given.get(key, row.default))
-            for key, row in self.parameters.items()
-        }
+        known = {**self.defaults, **given}
+        for key, row in self.parameters.items():
+            for other in row.replaces if key in given else ():
+                if other in given:
+                    raise BadSize(
+                        f"family {self.name!r}: with {key}= the data decide; leave out {other}="
+                    )
+                known.pop(other, None)
+        return {key: self.parameters[key].check(self.name, key, known[key]) for key in known}
 
     @property
     def defaults(self) -> dict[str, Value]:
-        """The default of every parameter."""
-        return {key: row.default for key, row in self.parameters.items()}
+        """The default of every parameter; none for files."""
+        return {key: row.default for key, row in self.parameters.items() if row.columns is None}
 
-    def instance(self, given: Mapping[str, Value] | None = None, seed: int = 0) -> Instance:
-        """One instance at those parameters; the same numbers for the same seed everywhere."""
+    def tables(self, params: Mapping[str, Value], shelf: str | None = None) -> dict[str, Array]:
+        """The data of each file among checked parameters; BadData where they cannot be used."""
+        return {
+            key: data.read(str(params[key]), row.columns, shelf)
+            for key, row in self.parameters.items()
+            if row.columns is not None and key in params
+        }
+
+    def instance(
+        self, given: Mapping[str, Value] | None = None, seed: int = 0, shelf: str | None = None
+    ) -> Instance:
+        """One instance at those parameters; the same numbers for the same seed everywhere.
+
+        A ``shelf`` is where the data files of another machine are, see :mod:`diffbench.data`.
+        """
         params = self.parameter_values(given or {})
-        parts = self.build(params, np.random.default_rng([seed, *self.name.encode()]))
+        built = {**params, **self.tables(params, shelf)}
+        parts = self.build(built, np.random.default_rng([seed, *self.name.encode()]))
         _check_loop(self.name, parts)
         rng = np.random.default_rng([seed, 1, *self.name.encode()])
         y_shape = () if parts.m is None else (parts.m,)

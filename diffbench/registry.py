@@ -25,10 +25,10 @@ from diffbench.method import CATEGORIES, CLAIMS, Method, variant_name
 from diffbench.operators import OPERATORS
 from diffbench.page import Page
 from diffbench.problem import Family, Instance
-from diffbench.selection import Choice, parse, parse_values
+from diffbench.selection import Choice, parse, parse_values, split
 from diffbench.study import Study
 
-__all__ = ["PROFILES", "Registry", "discover"]
+__all__ = ["PROFILES", "Registry", "discover", "offered"]
 
 PROFILES = ("quick", "standard", "full")
 FULL = PROFILES[-1]
@@ -107,7 +107,7 @@ class Registry:
 
     def load(self, module: ModuleType, origin: str) -> None:
         """Register all that a module defines; a mistake is kept in ``broken``, nothing raised."""
-        for plugin in self._offered(module):
+        for plugin in _plugins(module):
             try:
                 self.register(plugin, origin)
             except Exception as error:
@@ -123,12 +123,9 @@ class Registry:
         except (Exception, SystemExit) as error:
             self.broken[origin] = f"{type(error).__name__}: {error}"
             return
-        if owes and not self._offered(module):
+        if owes and not _plugins(module):
             self.broken[origin] = "it defines no method, family, page or study"
         self.load(module, origin)
-
-    def _offered(self, module: ModuleType) -> list[Any]:
-        return [p for p in vars(module).values() if _is_plugin(p, module)]
 
     # --- selections ---------------------------------------------------------------------------
 
@@ -169,6 +166,27 @@ class Registry:
                 if more:
                     found[choice.name] = {"sizes": mine, "full": full, "more": more}
         return found
+
+    def located(self, selection: str) -> str:
+        """The selection with every data file named by path and content; each is read once.
+
+        So the text means the same in any folder. Raises BadData where a file cannot be used.
+        """
+        return ",".join(self._located(item, *parse(item)) for item in split(selection))
+
+    def _located(self, item: str, choice: Choice) -> str:
+        family = self.families.get(choice.name)
+        files = {key for key, row in family.parameters.items() if row.columns} if family else set()
+        if family is None or files.isdisjoint(choice.values):
+            return item
+        found = {key: list(values) for key, values in choice.values.items()}
+        for key in files & found.keys():
+            check = family.parameters[key].check
+            found[key] = [check(family.name, key, value) for value in found[key]]
+            for value in found[key]:
+                family.tables({key: value})
+        body = ",".join(f"{key}={'|'.join(map(str, values))}" for key, values in found.items())
+        return f"{choice.name}[{body}]"
 
     def methods(self, selection: str = "all") -> list[Method]:
         """The method variants that a selection names; an omitted parameter means all its values."""
@@ -234,6 +252,10 @@ def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, 
     return table[name]
 
 
+def _plugins(module: ModuleType) -> list[Any]:
+    return [p for p in vars(module).values() if _is_plugin(p, module)]
+
+
 def _is_plugin(thing: Any, module: ModuleType) -> bool:
     if isinstance(thing, Family | Page | Study):
         return True
@@ -277,6 +299,16 @@ def discover(plugins: Iterable[str] = (), kinds: Iterable[str] = FOLDERS) -> Reg
     for path in registry.files:
         registry.load_guarded(path, lambda path=path: _import_file(path), owes=True)
     return registry
+
+
+def offered(path: str) -> list[Any]:
+    """The plugins of a file, in no registry yet; PluginError where it cannot be imported."""
+    try:
+        return _plugins(_import_file(path))
+    except PluginError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: str) -> ModuleType:

@@ -1,7 +1,7 @@
 """The grammar of selections: ``name[key=value,...]``, names separated by commas.
 
-A value is a number, a word, ``a|b|c``, ``a:b`` (every integer) or ``a:b:x2`` (a, 2a, 4a, ... up
-to b). Several ranges make the Cartesian product; a repeated name adds.
+A value is a number, a word, the path of a file, ``a|b|c``, ``a:b`` (every integer) or ``a:b:x2``
+(a, 2a, 4a, ... up to b). Several ranges make the Cartesian product; a repeated name adds.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ def parse_values(body: str, item: str) -> dict[str, tuple[Value, ...]]:
     for pair in split(body):
         key, equals, text = (part.strip() for part in pair.partition("="))
         if not (key and equals and text):
-            raise BadSelection(f"selection {item!r}: cannot read {pair!r}; write key=value")
+            raise BadSelection(
+                f"selection {item!r}: cannot read {pair!r}; write key=value (where the value is "
+                f"the path of a file, without any of []|,:#)"
+            )
         if key in values:
             raise BadSelection(f"selection {item!r}: {key} is given twice; write {key}=a|b")
         values[key] = tuple(v for part in text.split("|") for v in _expand(part.strip(), item))
@@ -89,7 +92,8 @@ def _expand(text: str, item: str) -> list[Any]:
     if match is None:
         if ":" in text:
             raise BadSelection(
-                f"selection {item!r}: cannot read the range {text!r}; write a:b or a:b:x2"
+                f"selection {item!r}: cannot read the range {text!r}; write a:b or a:b:x2 (the "
+                f"path of a file holds none of []|,:#)"
             )
         return [_value(text, item)]
     first, last, factor = int(match[1]), int(match[2]), match[3]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-FIRST = 5  # the public suite's smallest matrix
+PUBLIC = tuple(range(5, 12))  # the sides of the public suite's matrices
 
 
 # --- by minors -----------------------------------------------------------------------------------
@@ -138,9 +138,10 @@ METHODS: Mapping[str, dict[str, Callable[..., Any]]] = {
 
 
 def _public(side: int) -> Array:
-    """The draw of that side after those of all smaller sides from 5 on, from the seed 31337."""
+    """The draw of that side after those of all smaller sides, from the seed 31337."""
+    published("det", {"l": side}, {"l": PUBLIC})
     rng = np.random.RandomState(31337)
-    for smaller in range(FIRST, side):
+    for smaller in PUBLIC[: PUBLIC.index(side)]:
         rng.rand(smaller * smaller)
     return rng.rand(side * side)
 

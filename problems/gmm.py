@@ -166,17 +166,34 @@ def _draw(rng: np.random.Generator, d: int, k: int, count: int) -> tuple[Array, 
     return points, np.concatenate([alpha, mu.ravel(), np.concatenate([q, below], axis=1).ravel()])
 
 
+def _mild(x: Array, d: int, k: int) -> Array:
+    """The same with a milder icf."""
+    return np.concatenate([x[: k + k * d], x[k + k * d :] * (0.5 / np.sqrt(d))])
+
+
+def _about(points: Array, x: Array, k: int) -> Array:
+    """A guess x for points of no scale as one for these: means and deviations are scaled alike."""
+    d = points.shape[1]
+    wide = points.std(axis=0)
+    wide = np.where(wide > 0.0, wide, 1.0)
+    alpha, mu, q, below = _split(x, np, d)
+    mu = points.mean(axis=0) + wide * (2.0 * mu - 1.0)
+    icf = np.concatenate([q - np.log(wide), below / wide[np.triu_indices(d, 1)[0]]], axis=1)
+    return np.concatenate([alpha, mu.ravel(), icf.ravel()])
+
+
 def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
-    """Data of a public suite, or the same of the family's own seed with a milder icf."""
-    d, k, count = params["d"], params["K"], params["N"]
-    mild = np.ones(k * (1 + d + d * (d + 1) // 2))
-    mild[k + k * d :] = 0.5 / np.sqrt(d)
-    points, x = _draw(rng, d, k, count)
-    prepare_x = _draw(rng, d, k, 1)[1] * mild
-    if params["generator"] == "public":
+    """Data of a public suite, of a file, or the suite's of the family's own seed, milder."""
+    k, points = params["K"], params.get("file")
+    d, count = (params["d"], params["N"]) if points is None else (points.shape[1], 1)
+    drawn, x = _draw(rng, d, k, count)
+    x, prepare_x = _mild(x, d, k), _mild(_draw(rng, d, k, 1)[1], d, k)
+    if points is not None:
+        x, prepare_x = _about(points, x, k), _about(points, prepare_x, k)
+    elif params["generator"] == "public":
         points, x = _draw(np.random.default_rng(PUBLIC_SEED), d, k, count)
     else:
-        x = x * mild
+        points = drawn
     return Parts(
         f=f,
         x=x,
@@ -204,6 +221,9 @@ FAMILY = Family(
         "sign": Parameter(-1, "of the prior: -1 is right, one public suite has 1", choices=(-1, 1)),
         "generator": Parameter(
             "own", "own, or public: the suites' data, whatever the seed", choices=("own", "public")
+        ),
+        "file": Parameter(
+            "", "a CSV, one point a line", columns=(2, None), replaces=("d", "N", "generator")
         ),
     },
     sizes={

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
 PUBLIC_SEED = 31337
+PUBLIC = {"K": (10,), "N": (1000,), "d": (8,)}  # what is drawn first
 SPREAD = 0.2  # of a cluster about its centre; centres lie in the unit cube
 
 
@@ -57,18 +58,39 @@ def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
     """Points about K centres, the guess beside these; or uniform points, the last K the guess.
 
     The guess is off to one side, so that the sums of the gradient grow and round in any order;
-    sums that stay small may come out exact in the order of the reference, and in no other.
+    sums that stay small may come out exact in the order of the reference, and in no other. Beside
+    points of a file it is off K of them.
     """
+    if "file" in params:
+        return _of_file(params["K"], params["file"], rng)
     k, count, d = params["K"], params["N"], params["d"]
     Parameter(k, "as many points as centroids", minimum=k).check("kmeans", "N", count)
     prepare_x = rng.random(k * d)
     if params["generator"] == "public":
+        published("kmeans", params, PUBLIC)
         points = np.random.RandomState(PUBLIC_SEED).rand(count, d)  # the suite's
         x = points[count - k :].ravel()
     else:
         centres = rng.random((k, d))
         points = centres[np.arange(count) % k] + SPREAD * rng.standard_normal((count, d))
         x = (centres + SPREAD * rng.uniform(0.5, 1.0, (k, d))).ravel()
+    return _parts(x, prepare_x, points)
+
+
+def _of_file(k: int, points: Array, rng: np.random.Generator) -> Parts:
+    """Two guesses, each off K of the points by a part of their deviation."""
+    most = len(points)
+    Parameter(most, "as many points as centroids", maximum=most).check("kmeans", "K", k)
+    wide = points.std(axis=0)
+    wide = SPREAD * np.where(wide > 0.0, wide, 1.0)
+    x, prepare_x = (
+        (points[rng.choice(most, k, replace=False)] + wide * rng.uniform(0.5, 1.0, (k, wide.size)))
+        for _ in range(2)
+    )
+    return _parts(x.ravel(), prepare_x.ravel(), points)
+
+
+def _parts(x: Array, prepare_x: Array, points: Array) -> Parts:
     return Parts(
         f=f,
         x=x,
@@ -92,6 +114,9 @@ FAMILY = Family(
             "own",
             "own, or public: the suite's first data, whatever the seed",
             choices=("own", "public"),
+        ),
+        "file": Parameter(
+            "", "a CSV, one point a line", columns=(1, None), replaces=("d", "N", "generator")
         ),
     },
     sizes={

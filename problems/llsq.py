@@ -1,4 +1,4 @@
-"""Linear least squares: a polynomial is fitted to the sign function."""
+"""Linear least squares: a polynomial is fitted to the sign function, or to data of a file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
-PUBLIC_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8196, 16392)  # 8196: as it is there
+PUBLIC = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8196, 16392)  # 8196: as it is there
 
 
 def f(x: Any, xp: Any, powers: Any, signs: Any) -> Any:
@@ -37,22 +37,33 @@ def hessian(x: Array, powers: Array, signs: Array) -> Array:
 
 def _public(m: int, data: int) -> Array:
     """The draw for that many data after those for all fewer ones, from the seed 31337."""
+    published("llsq", {"m": m, "N": data}, {"m": (128,), "N": PUBLIC})
     rng = np.random.RandomState(31337)
-    for _ in (size for size in PUBLIC_SIZES if size < data):
+    for _ in PUBLIC[: PUBLIC.index(data)]:
         rng.rand(m)
     return rng.rand(m)
 
 
+def _scaled(t: Array) -> Array:
+    """The same laid into [-1, 1], where no power overflows."""
+    middle, half = (t.max() + t.min()) / 2, (t.max() - t.min()) / 2
+    return np.asarray((t - middle) / (half or 1.0))
+
+
 def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
     """t_i = -1 + 2 i / (N - 1), i = 0, ..., N - 1; the coefficients of t^0, ..., t^(m - 1)."""
-    m, data, public = params["m"], params["N"], params["generator"] == "public"
-    t = -1.0 + 2.0 * np.arange(data) / (data - 1)
+    m, public = params["m"], params.get("generator") == "public"
     low = 0.0 if public else -1.0
+    if "file" in params:
+        t, signs = _scaled(params["file"][:, 0]), params["file"][:, 1]
+    else:
+        t = -1.0 + 2.0 * np.arange(params["N"]) / (params["N"] - 1)
+        signs = np.sign(t)
     return Parts(
         f=f,
-        x=_public(m, data) if public else rng.uniform(low, 1.0, m),
+        x=_public(m, params["N"]) if public else rng.uniform(low, 1.0, m),
         prepare_x=rng.uniform(low, 1.0, m),
-        constants=(np.vander(t, m, increasing=True), np.sign(t)),
+        constants=(np.vander(t, m, increasing=True), signs),
         answers={"gradient": gradient, "hvp": hvp, "hessian": hessian},
     )
 
@@ -71,6 +82,12 @@ FAMILY = Family(
         "N": Parameter(16, "number of data", minimum=2),
         "generator": Parameter(
             "own", "public: the inputs of the public suite, with m=128", choices=("own", "public")
+        ),
+        "file": Parameter(
+            "",
+            "a CSV with t and a value a line; t is laid into [-1, 1]",
+            columns=(2, 2),
+            replaces=("N", "generator"),
         ),
     },
     sizes={

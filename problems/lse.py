@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts
+from diffbench.problem import Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
 LARGEST, SMALLEST = float(np.log(np.finfo(float).max)), float(np.log(np.finfo(float).tiny))
-FIRST = 2500  # the public suite's sizes are this, doubled again and again
+PUBLIC = tuple(2500 * 2**i for i in range(13))  # the public suite's sizes
 OPERATORS = ("value", "gradient", "jacobian", "jvp", "vjp", "hvp", "hessian")
 OVERFLOW = "the sum of the exponentials is no double: beyond e^709.78 it is inf"
 TINY = "entries are below 2^-1022, where doubles lose their digits one by one"
@@ -77,11 +77,11 @@ def out_of_range(form: str, x: Array) -> dict[str, str]:
 
 
 def _public(n: int) -> Array:
-    """The draw of the size n after those of all smaller sizes 2500 2^i, from the seed 31337."""
-    rng, size = np.random.RandomState(31337), FIRST
-    while size < n:
-        rng.rand(size)
-        size *= 2
+    """The draw of the size n after those of all smaller sizes, from the seed 31337."""
+    published("lse", {"n": n}, {"n": PUBLIC})
+    rng = np.random.RandomState(31337)
+    for smaller in PUBLIC[: PUBLIC.index(n)]:
+        rng.rand(smaller)
     return rng.rand(n)
 
 

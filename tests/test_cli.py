@@ -256,6 +256,29 @@ def test_show_has_formula_sizes_and_numbers(cli) -> None:  # type: ignore[no-unt
     assert "|jacobian| = " in out
 
 
+PUBLISHED = {
+    # what the public suites print of these instances, by the labels of show
+    "gmm[generator=public,d=2,K=5,N=1000]": (-3916.46482105447, 920.846999398936),
+    "kmeans[generator=public,K=10,N=1000,d=8]": (609.338988, 260.964889),
+    "lse[generator=public,n=2500]": (8.367846526577088, 0.020802438229665442),
+    "llsq[generator=public,N=16]": (1970.5168637678776, 711.4628545731052),
+    "llsq[generator=public,N=8196]": (67544.17314422686, 31245.55274359681),
+    "det[generator=public,l=5]": (0.0049113500945117865, 0.19442089284711053),
+    "det[generator=public,l=11]": (-0.021697830534539, 0.40007164452983796),
+}
+
+
+@pytest.mark.parametrize("selection", PUBLISHED)
+def test_show_prints_what_the_public_suites_do(cli, selection: str) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    lines = cli("show", selection).out.splitlines()
+    shown = dict(line.strip().rsplit(" = ", 1) for line in lines[3:])
+    places = 1e-8 if selection.startswith("kmeans") else 1e-12  # as they are published
+    for label, number in zip(("f(x)", "|gradient|"), PUBLISHED[selection], strict=True):
+        assert float(shown.pop(label)) == pytest.approx(number, rel=places)
+    assert 0 < float(shown.pop("max|gradient|")) < PUBLISHED[selection][1]
+    assert ("|diagonal of the hessian|" in shown) == selection.startswith("kmeans")
+
+
 def test_trace_prints_the_lecture(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
     forward = cli("trace", "lecture", "--at", "2,5", "--mode", "forward").out
     reverse = cli("trace", "lecture", "--at", "2,5", "--mode", "reverse", "--format", "csv").out

@@ -430,3 +430,18 @@ def test_an_order_travels_as_data(faked: Any, tmp_path: Path) -> None:
     finally:
         station.close()
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_data_files_travel_with_the_order(faked: Any, tmp_path: Path) -> None:
+    points = tmp_path / "points.csv"
+    points.write_text("0,0\n1,0\n0,1\n1,2\n")
+    _, crew = faked(problems=f"kmeans[file={points},K=2]", methods="manual")
+    order = crew.orders[0][1]
+    assert list(order.data.values()) == [points.read_bytes()]
+    points.unlink()
+    station = Station(order, tmp_path / "elsewhere", set())
+    try:
+        (made,) = station.make(order).cells
+        assert (made.status, made.facts["verdict"]) == ("ok", "exact to rounding")
+    finally:
+        station.close()

@@ -9,19 +9,17 @@ import numpy as np
 import oracle
 import pytest
 
-from diffbench import ad
-from diffbench.ad.namespace import FLOATS, NUMPY
+from diffbench.ad.namespace import NUMPY
+from diffbench.conformance import examined
+from diffbench.conformance.families import CHECKS, Trial
 from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.measure.accuracy import judge
-from diffbench.operators import OPERATORS
 from diffbench.problem import Instance
 from diffbench.registry import PROFILES, Registry, discover
 
 FAMILIES = discover(kinds=("problems",))
-QUICK = FAMILIES.instances("all", "quick")
 SCALAR = {"gradient", "hvp", "hessian"}
 VECTOR = {"jacobian", "jvp", "vjp"}
-STEP = 1e-30
 TIGHT = 1e-13
 SMALL = (
     "lecture[n=2|4],logistic[depth=1|2|7],speelpenning[n=2|5],rosenbrock[n=2|5],helmholtz[n=1|3],"
@@ -70,16 +68,6 @@ def one(selection: str) -> Instance:
     return instance
 
 
-def complex_columns(instance: Instance) -> Any:
-    """The Jacobian by the complex step, shape (*y, n)."""
-    columns = []
-    for j in range(instance.n):
-        x = instance.x.astype(complex)
-        x[j] += 1j * STEP
-        columns.append(np.imag(instance.f(x, NUMPY, *instance.constants)) / STEP)
-    return np.stack(columns, axis=-1)
-
-
 def test_the_families_are_there(registry: Registry) -> None:
     assert set(registry.families) >= BUILT_IN
     for name in BUILT_IN:
@@ -87,38 +75,16 @@ def test_the_families_are_there(registry: Registry) -> None:
         assert all((family.title, family.shows, family.reference, family.latex))
 
 
-@pytest.mark.parametrize("instance", QUICK, ids=lambda i: i.name)
-def test_shapes(instance: Instance) -> None:
-    assert instance.x.shape == instance.prepare_x.shape == (instance.n,)
-    assert instance.value().shape == instance.y_shape
-    assert instance.value().dtype == instance.x.dtype == np.float64
-    assert set(instance.answers) == (SCALAR if instance.scalar else VECTOR)
-    for name in instance.answers:
-        answer = instance.answer(name)
-        assert answer.shape == OPERATORS[name].shape(instance.n, instance.y_shape)
-        assert answer.dtype == np.float64
-        assert np.isfinite(answer).all()
-
-
-@pytest.mark.parametrize("instance", QUICK, ids=lambda i: i.name)
-def test_points_are_read_only_and_prepare_x_is_another_one(instance: Instance) -> None:
-    arrays = (instance.x, instance.prepare_x, instance.v, instance.w, *instance.constants)
-    assert not any(a.flags.writeable for a in arrays)
-    assert np.all(instance.x != instance.prepare_x)
-    elsewhere = instance.f(instance.prepare_x, NUMPY, *instance.constants)
-    assert np.isfinite(elsewhere).all()
-    assert len(set(instance.x.tolist())) == instance.n  # no mixed-up column hides
-
-
-@pytest.mark.parametrize("instance", QUICK, ids=lambda i: i.name)
-def test_first_derivatives_against_the_complex_step(instance: Instance) -> None:
-    expected = complex_columns(instance)
-    answer = instance.gradient() if instance.scalar else instance.jacobian()
-    scale = np.max(np.abs(expected))
-    assert np.max(np.abs(answer - expected)) <= TIGHT * scale
-    if not instance.scalar:
-        assert np.max(np.abs(instance.jvp() - expected @ instance.v)) <= TIGHT * scale
-        assert np.max(np.abs(instance.vjp() - instance.w @ expected)) <= TIGHT * scale * instance.m
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("name", sorted(FAMILIES.families))
+def test_every_family_conforms(name: str, seed: int) -> None:
+    """The checks of ``diffbench test FILE.py``; broken ones are in test_conformance.py."""
+    trial = Trial(FAMILIES.families[name], seed)
+    found = {check.name: examined(check, trial) for check in CHECKS}
+    assert found == dict.fromkeys(found, "")
+    assert len(found) == len(CHECKS)
+    for made in trial.instances:  # what is built in has all of its derivatives by hand
+        assert set(made.answers) == (SCALAR if made.scalar else VECTOR)
 
 
 @pytest.mark.parametrize("instance", FAMILIES.instances(SMALL), ids=lambda i: i.name)
@@ -134,30 +100,11 @@ def test_all_derivatives_against_differences_at_120_digits(instance: Instance) -
         assert np.max(np.abs(instance.answer(name) - expected)) <= TIGHT * scale + 1e-25
 
 
-@pytest.mark.parametrize("instance", [i for i in QUICK if i.scalar], ids=lambda i: i.name)
-def test_hessian_is_symmetric_and_agrees_with_hvp(instance: Instance) -> None:
-    hessian = instance.hessian()
-    scale = np.max(np.abs(hessian))
-    assert np.max(np.abs(hessian - hessian.T)) <= TIGHT * scale
-    assert np.max(np.abs(hessian @ instance.v - instance.hvp())) <= TIGHT * scale * instance.n
-
-
 @pytest.mark.parametrize("instance", FAMILIES.instances(SMALL), ids=lambda i: i.name)
 def test_hand_written_answers_are_exact_to_rounding(instance: Instance) -> None:
     for name in instance.answers:
         judged = judge(instance.answer(name), oracle.certify(instance, name))
         assert judged.verdict == "exact to rounding", (name, judged.verdict_reason)
-
-
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
-def test_the_same_seed_gives_the_same_numbers(name: str) -> None:
-    a, b = (FAMILIES.instances(name, "quick", seed=3)[0] for _ in range(2))
-    other = FAMILIES.instances(name, "quick", seed=4)[0]
-    pairs = zip(
-        (a.x, a.prepare_x, a.v, *a.constants), (b.x, b.prepare_x, b.v, *b.constants), strict=True
-    )
-    assert all(np.array_equal(p, q) for p, q in pairs)
-    assert not np.array_equal(a.prepare_x, other.prepare_x)
 
 
 # --- the points and closed forms that are fixed ---------------------------------------------------
@@ -255,35 +202,14 @@ def test_mlp_derives_its_size() -> None:
 # --- loops in their parts -------------------------------------------------------------------------
 
 
-def plain_loop(step: Any, depth: int) -> Any:
-    """The state after the loop, without any checkpoint."""
-
-    def run(state: Any, *constants: Any, xp: Any) -> Any:
-        for i in range(depth):
-            state = step(state, xp, i, *constants)
-        return state
-
-    return run
-
-
-LOOPS = [i for i in FAMILIES.instances("all", "standard") if i.step is not None]
-
-
 def test_which_families_offer_their_loop() -> None:
-    assert {i.family for i in LOOPS} == {"brusselator", "dlstm", "fisher", "ode"}
-
-
-@pytest.mark.parametrize("instance", LOOPS, ids=lambda i: i.name)
-def test_the_parts_of_a_loop_give_what_f_gives_bit_by_bit(instance: Instance) -> None:
-    whole, parts = instance.f, instance.in_parts(plain_loop)
-    for x in (instance.x, instance.prepare_x):
-        for xp in (NUMPY, FLOATS.traced):
-            expected = np.asarray(whole(x, xp, *instance.constants))
-            assert np.asarray(parts(x, xp, *instance.constants)).tobytes() == expected.tobytes()
-        assert np.array_equal(
-            ad.vjp(parts, x, instance.w, *instance.constants)[1],
-            ad.vjp(whole, x, instance.w, *instance.constants)[1],
-        )
+    quick = FAMILIES.instances("all", "quick")
+    assert {i.family for i in quick if i.step is not None} == {
+        "brusselator",
+        "dlstm",
+        "fisher",
+        "ode",
+    }
 
 
 def test_a_family_offers_all_parts_of_its_loop_or_none() -> None:
@@ -295,7 +221,7 @@ def test_a_family_offers_all_parts_of_its_loop_or_none() -> None:
     with pytest.raises(PluginError, match="'fisher' offers no start, finish; its Parts need all"):
         replace(family, build=build).instance()
     with pytest.raises(Unsupported, match="lecture offers no start, step and finish"):
-        one("lecture[n=2]").in_parts(plain_loop)
+        one("lecture[n=2]").in_parts(lambda step, depth: step)
 
 
 def test_another_function_has_no_parts() -> None:

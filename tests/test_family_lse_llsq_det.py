@@ -44,7 +44,6 @@ def names(selection: str) -> Any:
 
 @names(
     "lse[n=2|5,R=1|30|170,form=naive|stable],llsq[m=1|6,N=2|7],det[l=2|3|5,method=minors|lu],"
-    "lse[n=6,generator=public],llsq[m=9,N=16,generator=public],"
     "det[l=5,method=minors|lu,generator=public]"
 )
 def test_every_answer_by_hand_is_exact_to_rounding(instance: Instance) -> None:
@@ -254,8 +253,9 @@ def test_public_values_by_another_way() -> None:
 
 def test_public_inputs_are_the_same_at_every_seed_and_touch_no_global_state() -> None:
     state = np.random.get_state()[1].tolist()  # noqa: NPY002  # the global state is what is tested
-    for name in ("lse", "llsq", "det"):
-        a, b = (FAMILIES.instances(f"{name}[generator=public]", seed=s)[0] for s in (0, 5))
+    for name, size in (("lse", "n=2500"), ("llsq", "N=16"), ("det", "l=5")):
+        public = f"{name}[generator=public,{size}]"
+        a, b = (FAMILIES.instances(public, seed=s)[0] for s in (0, 5))
         assert np.array_equal(a.x, b.x)
         assert not np.array_equal(a.prepare_x, b.prepare_x)
     assert np.random.get_state()[1].tolist() == state  # noqa: NPY002  # as above
@@ -271,6 +271,10 @@ def test_public_inputs_are_the_same_at_every_seed_and_touch_no_global_state() ->
         ("llsq[n=4]", ["'n'", "m, N, generator"]),
         ("llsq[N=1]", ["N >= 2", "got N=1"]),
         ("llsq[m=0]", ["m >= 1"]),
+        ("lse[generator=public]", ["public suite has no n=8, only 2500, 5000, 10000", "n=2500]'"]),
+        ("llsq[generator=public,m=9]", ["no m=9, only 128", "N=16,generator=public,m=128]'"]),
+        ("llsq[generator=public,N=8192]", ["no N=8192, only 16, 32,", "4096, 8196, 16392;"]),
+        ("det[generator=public]", ["no l=4, only 5, 6, 7, 8, 9, 10, 11;", "public,l=5]'"]),
         ("det[n=9]", ["'n'", "l, method, generator"]),
         ("det[l=1]", ["l >= 2", "got l=1"]),
         ("det[method=qr]", ["minors, lu"]),

@@ -13,6 +13,7 @@ import click
 
 from diffbench import __version__
 from diffbench.cli.care import clean, doctor, info
+from diffbench.cli.conformance import test
 from diffbench.cli.listing import list_, show, trace
 from diffbench.cli.merge import merge
 from diffbench.cli.options import INTERRUPTED, USAGE
@@ -22,7 +23,7 @@ from diffbench.errors import DiffbenchError
 
 __all__ = ["main"]
 
-COMMANDS = (run, merge, report, compare, info, clean, doctor, list_, show, trace)
+COMMANDS = (run, merge, report, compare, info, clean, doctor, list_, show, trace, test)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

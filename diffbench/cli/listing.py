@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ __all__ = ["list_", "show", "trace"]
 
 KINDS = ("problems", "methods", "operators", "studies", "pages")
 DIGITS = ".15g"
+MOST_SIDE = 2048  # of a Hessian that is made for its diagonal
 
 
 @click.command("list")
@@ -70,7 +71,7 @@ ROWS: dict[str, Callable[[Registry], Iterable[Sequence[str]]]] = {
 @click.option("--seed", type=click.IntRange(min=0), default=0)
 @plugin_option
 def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> None:
-    """Show the instances of SELECTION: formula, sizes, value and norm of the derivative."""
+    """Show the instances of SELECTION: formula, sizes, value and norms of the derivative."""
     from diffbench.registry import discover
 
     registry = discover(existing(plugins), ("problems",))
@@ -83,21 +84,35 @@ def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> N
 
 
 def _numbers(made: Instance) -> Iterable[tuple[str, float]]:
-    """The value (its norm for several outputs) and the norm of the first derivative."""
+    """The value (its norm for several outputs), the first derivative's norms, a sparse Hessian's.
+
+    ``|a|`` is the Euclidean norm (Frobenius for a matrix), ``max|a|`` the largest entry's size.
+    """
     import numpy as np
 
-    from diffbench import ad
-
-    name = "gradient" if made.scalar else "jacobian"
-    derive = ad.grad if made.scalar else ad.jacobian
-    written = name in made.answers
-    found = made.answer(name) if written else derive(made.f)(made.x, *made.constants)
     value = made.value()
     yield (
         ("f(x)" if made.scalar else "|f(x)|"),
         float(value if made.scalar else np.linalg.norm(value)),
     )
+    name = "gradient" if made.scalar else "jacobian"
+    found = _derivative(made, name)
     yield f"|{name}|", float(np.linalg.norm(found))
+    yield f"max|{name}|", float(np.max(np.abs(found)))
+    if "hessian" in made.sparse and made.n <= MOST_SIDE:
+        yield (
+            "|diagonal of the hessian|",
+            float(np.linalg.norm(np.diag(_derivative(made, "hessian")))),
+        )
+
+
+def _derivative(made: Instance, name: str) -> Any:
+    """By hand, or in-house where the family wrote none."""
+    from diffbench import ad
+
+    derive = {"gradient": ad.grad, "jacobian": ad.jacobian, "hessian": ad.hessian}[name]
+    written = name in made.answers
+    return made.answer(name) if written else derive(made.f)(made.x, *made.constants)
 
 
 @click.command()

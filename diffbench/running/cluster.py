@@ -19,6 +19,7 @@ from typing import Any, final
 
 import msgspec
 
+from diffbench.data import carried
 from diffbench.errors import RunError
 from diffbench.running.cells import Cell
 from diffbench.running.crew import Crew, said
@@ -211,6 +212,7 @@ class Cluster:
             token=self._token,
             config=self._config,
             plugins=self._plugins,
+            data=carried(block.params),
             profile=self._profile,
             seed=self._ledger.seed,
             spread=self._ledger.spread,

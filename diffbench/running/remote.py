@@ -1,7 +1,7 @@
 """The far side of a cluster: blocks made to order in a process that dask started.
 
-What travels is data: names, parameters and numbers on the way out, finished cells on the way home,
-both as msgpack. Of our code only names do: ``make_block``, ``greet`` and ``leave``.
+What travels is data: names, parameters, numbers and files on the way out, finished cells on the way
+home, both as msgpack. Of our code only names do: ``make_block``, ``greet`` and ``leave``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     token: str  # of one start of one run: its workers stay from order to order
     config: dict[str, Any]  # what every worker is told
     plugins: dict[str, str]  # the text of each plugin file
+    data: dict[str, bytes]  # the content of each data file of the block, by its digits
     profile: Profile
     seed: int
     spread: Spread
@@ -108,7 +109,10 @@ class Station:
         self._told: set[str] = set()
         self._scratch = folder / f"diffbench-{order.token}"
         self._scratch.mkdir(parents=True, exist_ok=True)
-        config = {**order.config, "plugins": self._written(order.plugins)}
+        self._shelf = self._scratch / "data"
+        self._shelf.mkdir(exist_ok=True)
+        plugins = self._written(order.plugins)
+        config = {**order.config, "plugins": plugins, "shelf": str(self._shelf)}
         self._bench = Bench(
             config, order.profile, self._scratch, lambda: order.token in left, lambda: None
         )
@@ -128,6 +132,8 @@ class Station:
         if order.generation != self._generation:
             self._bench.fleet.kill_all()
             self._generation = order.generation
+        for digits, content in order.data.items():
+            (self._shelf / digits).write_bytes(content)
         cells = [Cell(order.block, *names) for names in order.cells]
         tray = Tray(order)
         began, fleet = time.monotonic(), self._bench.fleet

@@ -197,7 +197,8 @@ class Session:
     def _instance(self, spec: Task) -> Instance:
         made = self.instances.get(spec["name"])
         if made is None:
-            made = self.registry.family(spec["family"]).instance(spec["params"], spec["seed"])
+            family, shelf = self.registry.family(spec["family"]), self.config.get("shelf")
+            made = family.instance(spec["params"], spec["seed"], shelf)
             self.instances[spec["name"]] = made
         return made
 
