@@ -5,10 +5,13 @@ mistake of :data:`diffbench.measure.mutants.MUTANTS`. The judge of this project 
 the checkers of other libraries of the gradient or Jacobian where a mutant counts.
 
 Rows: ``mutant|name`` says what it is; ``pair|instance|operator|mutant|checker`` has the relative
-size s as its value, the least that counts as its lower bound, and the outcome as its unit;
-``right|instance|operator|checker`` is the answer without a mistake; ``rate|mutant|checker``,
-``rate|all|checker`` and ``alarms|checker`` are shares with their Wilson intervals;
-``absent|checker``, ``sample|checker`` and ``left|family`` say what was not asked.
+size s as its value, the least that counts as its lower bound, and the outcome as its unit (of
+``every`` checker where the mutant does not count);
+``right|instance|operator|checker`` is the answer without a mistake. Shares with their Wilson
+intervals: ``rate|all|checker``, ``rate|mutant|checker``, ``family|family|checker``,
+``decade|k|checker`` for 10^k <= s < 10^(k+1) (k = 0: 1 <= s, as long as it is finite), and
+``alarms|checker``. ``absent|checker``, ``sample|checker`` and ``left|family`` say what was not
+asked.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from diffbench.study import Study, StudyRow
 __all__ = ["OURS", "STUDY"]
 
 NAME = "mutants"
-OURS = "diffbench"
+OURS, EVERY = "diffbench", "every"
 SIZES = 2  # instances a family
 MOST_ENTRIES = 4_096  # of an answer
 PASSES = ("exact to rounding", "uninformative")  # of the verdicts: no mistake was seen
@@ -68,8 +71,8 @@ def _row(key: str, reason: str = "", **facts: float | str | None) -> StudyRow:
 
 def run() -> Iterator[StudyRow]:
     """What is planted."""
-    for mutant in MUTANTS.values():
-        yield _row(f"mutant|{mutant.name}", mutant.says)
+    for number, mutant in enumerate(MUTANTS.values()):
+        yield _row(f"mutant|{mutant.name}", mutant.says, value=number)
 
 
 def over(families: Sequence[Family], profile: str) -> Iterator[StudyRow]:
@@ -129,12 +132,19 @@ def _answer(target: Target, peers: list[Peer], tally: Tally) -> Iterator[StudyRo
         made = mutation(mutant, target)
         key = f"pair|{target.instance.name}|{target.operator}|{mutant.name}"
         if made.status != "counts":
-            yield _sized(f"{key}|{OURS}", made, made.status, made.reason)
+            yield _sized(f"{key}|{EVERY}", made, made.status, made.reason)
             continue
         for checker, killed, said in _verdicts(target, made.answer, asked):
-            for name in (mutant.name, "all"):
-                tally.note((f"rate|{name}", checker), killed)
+            for share in _shares(target, mutant.name, made.size):
+                tally.note((share, checker), killed)
             yield _sized(f"{key}|{checker}", made, "killed" if killed else "survived", said)
+
+
+def _shares(target: Target, mutant: str, size: float) -> Iterator[str]:
+    """The shares that a mutant of that size enters."""
+    yield from ("rate|all", f"rate|{mutant}", f"family|{target.instance.family}")
+    if math.isfinite(size):
+        yield f"decade|{min(0, math.floor(math.log10(size)))}"
 
 
 def _sized(key: str, made: Mutation, outcome: str, said: str) -> StudyRow:
