@@ -43,7 +43,8 @@ class _Shares:
     def of(cls, rows: Iterable[Row]) -> _Shares:
         kinds = ("rate|", "family|", "decade|", "alarms|")
         found = {_halves(row["key"]): row for row in rows if row["key"].startswith(kinds)}
-        checkers = sorted({checker for _, checker in found}, key=lambda c: (c != OURS, c))
+        asked = {checker for what, checker in found if what == "rate|all"}
+        checkers = sorted(asked, key=lambda c: (c != OURS, c))
         return cls(found, tuple(checkers))
 
     def named(self, kind: str) -> list[str]:
@@ -81,8 +82,8 @@ def render(run: Run) -> list[Any]:
     studies = run.studies
     rows = dicts(studies[studies["study"] == "mutants"]) if len(studies) else []
     shares = _Shares.of(rows)
-    if not shares.rows:
-        missing = "The study mutants is not in this run."
+    if not shares.named("rate|"):
+        missing = "No mistake was planted." if rows else "The study mutants is not in this run."
         return [Text(paragraphs=(missing,), items=tuple(_unasked(rows)))]
     pairs = [(row["key"].split("|")[1:], row) for row in rows if row["key"].startswith("pair|")]
     planted = {
@@ -113,7 +114,7 @@ def _verdict(planted: Iterable[str], shares: _Shares) -> Iterable[str]:
         row, alarms = shares.rows["rate|all", checker], shares.rows["alarms", checker]
         yield (
             f"{checker} sees {row['reason']} mistakes ({_percent(row['value'])}; 95 % interval "
-            f"{_interval(row)}) and objects to {alarms['reason']} right answers."
+            f"{_interval(row)}) and objects to {alarms['reason']} answers without one."
         )
     others = [checker for checker in shares.checkers if checker != OURS]
     if not others:
@@ -137,7 +138,7 @@ def _unseen(shares: _Shares, name: str, checkers: Iterable[str]) -> bool:
 def _by_mistake(planted: Mapping[str, Row], shares: _Shares) -> Table:
     body = [[name, row["reason"], *shares.cells(f"rate|{name}")] for name, row in planted.items()]
     body.append(["all", "", *shares.cells("rate|all")])
-    body.append(["none", "the right answer: false alarms", *shares.cells("alarms", good=0.0)])
+    body.append(["none", "nothing is planted: false alarms", *shares.cells("alarms", good=0.0)])
     return Table(
         "mistakes",
         "Mistakes seen, of those that count, with the 95 % interval of their share (Wilson)",

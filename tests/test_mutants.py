@@ -328,7 +328,7 @@ def test_torch_is_asked_as_it_documents(monkeypatch: pytest.MonkeyPatch) -> None
 # --- families of others ---------------------------------------------------------------------------
 
 
-def test_a_wrong_derivative_of_a_plugin_is_no_right_answer() -> None:
+def test_nothing_is_planted_in_a_derivative_that_is_wrong() -> None:
     family = FAMILIES["lecture"]
 
     def build(params: Any, rng: Any) -> Any:
@@ -337,9 +337,12 @@ def test_a_wrong_derivative_of_a_plugin_is_no_right_answer() -> None:
         return replace(parts, answers=doubled)
 
     found = asked([replace(family, name="doubled", build=build)])
-    alarms = [row for row in found if row.unit == "false alarm"]
-    assert len(alarms) == 2
-    assert all(row.reason.startswith("wrong: the error reaches") for row in alarms)
+    objected = [row for row in found if row.unit == "objected"]
+    assert len(objected) == 2
+    assert all(row.reason.startswith("wrong: the error reaches") for row in objected)
+    assert shares(found) == {"alarms|diffbench": "2 of 2"}
+    left = [row.reason for row in found if row.key.startswith("left|doubled[n=")]
+    assert left == ["the hand-written answer itself is not right: no mistake was planted in it"] * 2
 
 
 def test_what_a_plugin_leaves_out_or_breaks_is_said_and_the_others_go_on() -> None:
@@ -391,9 +394,9 @@ def test_the_page_shows_rates_intervals_and_what_was_left_out() -> None:
     )
     assert claim.items == (
         "diffbench sees 20 of 20 mistakes (100 %; 95 % interval 90 to 100 %) and objects to 0 of 4 "
-        "right answers.",
+        "answers without one.",
         "peer.check sees 10 of 20 mistakes (50 %; 95 % interval 45 to 100 %) and objects to 0 of 4 "
-        "right answers.",
+        "answers without one.",
         "Error prone: yes, in that a derivative may be wrong and pass the usual check. Not always "
         "seen by the others: small.",
     )
@@ -437,4 +440,5 @@ def test_without_the_study_the_page_says_so_and_why() -> None:
     assert text.paragraphs == ("The study mutants is not in this run.",)
     broke = StudyRow(study="mutants", key="status|timeout", reason="not done after 20 s")
     (text,) = PAGE.render(_Run([broke]))
+    assert text.paragraphs == ("No mistake was planted.",)
     assert text.items == ("timeout: not done after 20 s",)

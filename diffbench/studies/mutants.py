@@ -7,8 +7,8 @@ the checkers of other libraries of the gradient or Jacobian where a mutant count
 Rows: ``mutant|name`` says what it is; ``pair|instance|operator|mutant|checker`` has the relative
 size s as its value, the least that counts as its lower bound, and the outcome as its unit (of
 ``every`` checker where the mutant does not count);
-``right|instance|operator|checker`` is the answer without a mistake. Shares with their Wilson
-intervals: ``rate|all|checker``, ``rate|mutant|checker``, ``family|family|checker``,
+``right|instance|operator|checker`` is the answer in which nothing was planted. Shares with their
+Wilson intervals: ``rate|all|checker``, ``rate|mutant|checker``, ``family|family|checker``,
 ``decade|k|checker`` for 10^k <= s < 10^(k+1) (k = 0: 1 <= s, as long as it is finite), and
 ``alarms|checker``. ``absent|checker``, ``sample|checker`` and ``left|family`` say what was not
 asked.
@@ -40,6 +40,7 @@ SIZES = 2  # instances a family
 MOST_ENTRIES = 4_096  # of an answer
 PASSES = ("exact to rounding", "uninformative")  # of the verdicts: no mistake was seen
 UNASKED = "asked in the profiles standard and full"
+CONDEMNED = "the hand-written answer itself is not right: no mistake was planted in it"
 SAMPLED = "asked of the smallest instance of each family; --profile full asks it of all"
 
 
@@ -124,10 +125,21 @@ def _why_not(instance: Instance, operator: str) -> str:
 
 
 def _answer(target: Target, peers: list[Peer], tally: Tally) -> Iterator[StudyRow]:
-    """The right answer, then every mistake in it, before every checker."""
+    """The answer as it is, then every mistake in it, before every checker.
+
+    Nothing is planted in an answer that our judge condemns: its mutants may be nearer the truth.
+    """
     row = OPERATORS[target.operator]
     asked = peers if row.order == 1 and not row.seed else []
-    yield from _right(target, asked, tally)
+    right = True
+    for checker, objects, said in _verdicts(target, target.answer, asked):
+        tally.note(("alarms", checker), objects)
+        right = right and not (objects and checker == OURS)
+        key = f"right|{target.instance.name}|{target.operator}|{checker}"
+        yield _row(key, said, unit="objected" if objects else "alive")
+    if not right:
+        yield _row(f"left|{target.instance.name} {target.operator}", CONDEMNED)
+        return
     for mutant in MUTANTS.values():
         made = mutation(mutant, target)
         key = f"pair|{target.instance.name}|{target.operator}|{mutant.name}"
@@ -149,13 +161,6 @@ def _shares(target: Target, mutant: str, size: float) -> Iterator[str]:
 
 def _sized(key: str, made: Mutation, outcome: str, said: str) -> StudyRow:
     return _row(key, said, value=made.size, low=made.least, unit=outcome)
-
-
-def _right(target: Target, asked: list[Peer], tally: Tally) -> Iterator[StudyRow]:
-    for checker, alarm, said in _verdicts(target, target.answer, asked):
-        tally.note(("alarms", checker), alarm)
-        key = f"right|{target.instance.name}|{target.operator}|{checker}"
-        yield _row(key, said, unit="false alarm" if alarm else "alive")
 
 
 def _verdicts(
