@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -32,9 +32,14 @@ class Study:
     A study that compares methods has ``each(method)`` as well: it yields the rows of one method
     (a :class:`diffbench.method.Method`) and is asked of every method of the run but the controls,
     in that method's own worker. Their keys must differ from method to method.
+
+    A study of the families has ``over(families, profile)`` as well: after ``run()`` it yields its
+    rows on every :class:`diffbench.problem.Family` of the run, plugins' too, with the effort that
+    the profile of that name allows.
     """
 
     name: str
     title: str
     run: Callable[[], Iterable[StudyRow]]
     each: Callable[[Any], Iterable[StudyRow]] | None = None
+    over: Callable[[Sequence[Any], str], Iterable[StudyRow]] | None = None

@@ -361,6 +361,32 @@ def conventions(tools: tuple[Tool, ...]) -> list[StudyRow]:
     return made
 
 
+def mutants() -> list[StudyRow]:
+    """Two mistakes before two checkers, one of whom is blind to the smaller."""
+
+    def row(key: str, **facts: Any) -> StudyRow:
+        return StudyRow(study="mutants", key=key, **facts)
+
+    def share(what: str, checker: str, value: float, reason: str) -> StudyRow:
+        return row(f"{what}|{checker}", value=value, low=0.9 * value, high=1.0, reason=reason)
+
+    made = [row("absent|other", reason="not installed: pip install other")]
+    for i, (name, k) in enumerate((("zero", 0), ("small", -6))):
+        made.append(row(f"mutant|{name}", value=i, reason=f"the mistake {name}"))
+        for checker, seen in (("diffbench", 10), ("peer.check", 10 * (name == "zero"))):
+            what = (f"rate|{name}", f"decade|{k}")
+            made += [share(w, checker, seen / 10, f"{seen} of 10") for w in what]
+            outcome = "killed" if seen else "survived"
+            key = f"pair|lecture[n=2]|gradient|{name}|{checker}"
+            made.append(row(key, value=10.0**k, low=1e-14, unit=outcome))
+    for checker, seen in (("diffbench", 20), ("peer.check", 10)):
+        what = ("rate|all", "family|lecture")
+        made += [share(w, checker, seen / 20, f"{seen} of 20") for w in what]
+        made.append(share("alarms", checker, 0.0, "0 of 4"))
+    key = "pair|lecture[n=2]|hessian|zero|every"
+    return [*made, row(key, value=0.0, low=0.0, unit="equivalent", reason="the answer is 0")]
+
+
 @cache
 def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     """The whole run: records, studies, and an environment."""
@@ -374,7 +400,7 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
         "nothing": None,
     }
     plan = {"selection": "all", "profile": "standard", "seed": 0}
-    studies = frame([*step_size(), *lecture_trace(), *conventions(tools)], StudyRow)
+    studies = frame([*step_size(), *lecture_trace(), *conventions(tools), *mutants()], StudyRow)
     return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
 
 

@@ -105,8 +105,11 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
 
 
 def test_the_studies_are_part_of_the_run(run: diffbench.Run) -> None:
-    assert set(run.studies.study) == {"conventions", "lecture_trace", "programs", "step_size"}
+    names = {"conventions", "lecture_trace", "mutants", "programs", "step_size"}
+    assert set(run.studies.study) == names
     assert not run.studies.key.str.startswith("status|").any()
+    families = run.studies.key[run.studies.key.str.startswith("family|")]
+    assert families.tolist() == ["family|cubes|diffbench"]  # of a plugin, and no other family
 
 
 def test_a_study_that_compares_methods_asks_all_but_the_controls(run: diffbench.Run) -> None:

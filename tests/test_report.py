@@ -27,6 +27,7 @@ PAGES = [
     "accuracy",
     "conventions",
     "programs",
+    "error_prone",
     "step_size",
     "swell",
     "runtime",
@@ -97,7 +98,7 @@ def test_every_page_is_there_in_its_order_and_none_failed(seen: Reader) -> None:
 
 def test_every_chart_has_a_sentence_a_table_a_legend_and_a_static_picture(evil: str) -> None:
     parts = re.findall(r"<figure.*?</figure>", evil, re.S)
-    assert len(parts) == 23
+    assert len(parts) == 24
     for part in parts:
         caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", part, re.S)
         assert caption is not None

@@ -31,6 +31,7 @@ __all__ = [
     "quotient",
     "relative_width",
     "student",
+    "wilson",
 ]
 
 LEVEL = 0.95
@@ -97,6 +98,19 @@ def student(freedom: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + LEVEL) / 2))
+
+
+def wilson(hits: int, asked: int) -> tuple[float, float]:
+    """The 95 % interval of a rate of ``hits`` among ``asked`` (Wilson, J. Am. Stat. Assoc., 1927).
+
+    It holds for rates of 0 and 1 too; of nothing asked nothing is known.
+    """
+    if not asked:
+        return 0.0, 1.0
+    square = student(math.inf) ** 2
+    middle = (hits + square / 2) / (asked + square)
+    half = math.sqrt(square * (hits * (asked - hits) / asked + square / 4)) / (asked + square)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def calibrated(groups: Iterable[Sequence[Sequence[float]]]) -> Spread:

@@ -61,6 +61,7 @@ class Executor:
         self._began, self._now = time.monotonic(), ""
         self.total = 0  # cells of this shard
         self.total_of_run: int | None = None  # of all shards; None while sizes are not known
+        self._families: list[str] = []  # of all shards
         self._before = len(ledger.records)
 
     def measure(
@@ -91,6 +92,7 @@ class Executor:
     def plan(self, points: Sequence[tuple[str, Any]], asked: Iterable[str]) -> list[Block]:
         """The blocks of all instances, in order; ``total`` then is known."""
         self.note("sizes of the instances")
+        self._families = sorted({family for family, _ in points})
         whole = blocks(self._described(points), self.profile, asked)
         plan = list(self.shard.of(whole))
         self.total, self.total_of_run = self._count(plan), self._count(whole)
@@ -191,7 +193,13 @@ class Executor:
             return done
 
         for method in ("", *asked):
-            message = {"do": "study", "name": study.name, "method": method}
+            message = {
+                "do": "study",
+                "name": study.name,
+                "method": method,
+                "families": self._families,
+                "profile": self.profile.name,
+            }
             worker = method or study_worker(study.name)
             jobs.append(Job(worker, message, self.profile.limit_s, ended(method)))
         return jobs

@@ -25,6 +25,7 @@ from diffbench.registry import Registry, discover
 from diffbench.running.plan import described
 from diffbench.running.platform import NEAR_CAP, affinity, data_bytes
 from diffbench.running.process import MEMORY_WORDS
+from diffbench.study import Study, StudyRow
 
 __all__ = ["Session"]
 
@@ -175,17 +176,26 @@ class Session:
         gc.freeze()  # what survives (modules, caches) need not be looked at again
         return data_bytes()
 
-    def do_study(self, name: str, method: str = "") -> int:
+    def do_study(self, name: str, method: str, families: Iterable[str], profile: str) -> int:
         """Run a study, or what it asks of one method; its rows go out one by one."""
-        study, count = self.registry.studies[name], 0
+        count = 0
         with self.spans.of("study"):
-            rows = study.each(self._method(method)) if study.each and method else study.run()
-            for row in rows:
+            for row in self._rows(self.registry.studies[name], method, families, profile):
                 self.tell(row=msgspec.to_builtins(row, enc_hook=lambda number: number.item()))
                 count += 1
         return count
 
     # --- what they share --------------------------------------------------------------------------
+
+    def _rows(
+        self, study: Study, method: str, families: Iterable[str], profile: str
+    ) -> Iterator[StudyRow]:
+        if study.each and method:
+            yield from study.each(self._method(method))
+            return
+        yield from study.run()
+        if study.over:
+            yield from study.over([self.registry.family(name) for name in families], profile)
 
     @contextlib.contextmanager
     def _phase(self, name: str) -> Iterator[None]:
