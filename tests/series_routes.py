@@ -131,7 +131,9 @@ def _cramer(x: Sequence[Series]) -> list[Series]:
     """The solution of A y = b by determinants; A is 3 by 3, then b."""
     a, b = matrix(x[:9], 3), x[9:]
     whole = det(a)
-    swapped = [[[b[i] if j == k else a[i][j] for j in range(3)] for i in range(3)] for k in range(3)]
+    swapped = [
+        [[b[i] if j == k else a[i][j] for j in range(3)] for i in range(3)] for k in range(3)
+    ]
     return [det(each) / whole for each in swapped]
 
 
@@ -185,7 +187,9 @@ ARRAYS: dict[str, Whole] = {
         lambda x, xp: xp.sum(_grid(x, xp), axis=1), lambda x: [_sum(x[:3]), _sum(x[3:])], _SIX
     ),
     "prod": Whole(
-        lambda x, xp: xp.prod(_grid(x, xp), axis=1), lambda x: [_product(x[:3]), _product(x[3:])], _SIX
+        lambda x, xp: xp.prod(_grid(x, xp), axis=1),
+        lambda x: [_product(x[:3]), _product(x[3:])],
+        _SIX,
     ),
     "max": Whole(
         lambda x, xp: xp.max(_grid(x, xp), axis=0),
@@ -207,7 +211,9 @@ ARRAYS: dict[str, Whole] = {
         _NINE,
     ),
     "reshape": Whole(lambda x, xp: xp.reshape(x, (3, 2)), list, _SIX),
-    "broadcast_to": Whole(lambda x, xp: xp.broadcast_to(x[:2], (3, 2)), lambda x: [*x[:2]] * 3, _SIX),
+    "broadcast_to": Whole(
+        lambda x, xp: xp.broadcast_to(x[:2], (3, 2)), lambda x: [*x[:2]] * 3, _SIX
+    ),
     "permute_dims": Whole(
         lambda x, xp: xp.permute_dims(_grid(x, xp), (1, 0)),
         lambda x: [x[3 * i + j] for j in range(3) for i in range(2)],

@@ -17,7 +17,13 @@ FIRST_AND_SECOND = ("gradient", "jacobian", "hvp")
 WHOLE = ("manual", "forward", "reverse")  # what they cannot answer, nobody wrote
 PLAIN = (*WHOLE, "reverse_checkpointed[slots=4]")
 COMPILED = ("compiled_forward", "compiled_reverse", "sparse_forward", "sparse_reverse")
-OTHERS = ("autograd", "jax[mode=forward]", "jax[mode=reverse]", "symbolic[cse=no]", "symbolic[cse=yes]")
+OTHERS = (
+    "autograd",
+    "jax[mode=forward]",
+    "jax[mode=reverse]",
+    "symbolic[cse=no]",
+    "symbolic[cse=yes]",
+)
 MIDDLE = 1  # of a family's three sizes
 
 Cells = Iterable[tuple[Instance, str]]
