@@ -1,4 +1,4 @@
-"""A second way to every family's derivatives, in ball arithmetic, that shares no rule with the first.
+"""A second way to every family's derivatives, in balls, that shares no rule with the first.
 
 Where the derivative has another closed form, that is it: the two are compared entry by entry.
 Every family is also taken over truncated power series of balls, whose coefficients flint computes

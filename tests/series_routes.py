@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from flint import arb, arb_series
+from flint import arb
 
 Series = Any  # arb_series: the stubs of flint leave it untyped
 Interval = tuple[float, float]
@@ -172,7 +172,7 @@ class Whole:
     centre: tuple[float, ...]
 
 
-_SIX = (0.7, -1.3, 1.9, 0.4, -0.6, 1.1)
+SIX = (0.7, -1.3, 1.9, 0.4, -0.6, 1.1)
 _NINE = (2.0, 0.3, -0.4, 0.3, 1.7, 0.2, -0.4, 0.2, 2.5)
 _AT = np.array([0, 2, 2])
 _INTO = np.array([0, 1, 1, 3, 4, 0])
@@ -184,23 +184,23 @@ def _grid(x: Any, xp: Any) -> Any:
 
 ARRAYS: dict[str, Whole] = {
     "sum": Whole(
-        lambda x, xp: xp.sum(_grid(x, xp), axis=1), lambda x: [_sum(x[:3]), _sum(x[3:])], _SIX
+        lambda x, xp: xp.sum(_grid(x, xp), axis=1), lambda x: [_sum(x[:3]), _sum(x[3:])], SIX
     ),
     "prod": Whole(
         lambda x, xp: xp.prod(_grid(x, xp), axis=1),
         lambda x: [_product(x[:3]), _product(x[3:])],
-        _SIX,
+        SIX,
     ),
     "max": Whole(
         lambda x, xp: xp.max(_grid(x, xp), axis=0),
         lambda x: [max(x[j], x[j + 3], key=_middle) for j in range(3)],
-        _SIX,
+        SIX,
     ),
-    "min": Whole(lambda x, xp: xp.min(x), lambda x: [min(x, key=_middle)], _SIX),
+    "min": Whole(lambda x, xp: xp.min(x), lambda x: [min(x, key=_middle)], SIX),
     "norm": Whole(
         lambda x, xp: xp.linalg.vector_norm(_grid(x, xp), axis=0),
         lambda x: [(x[j] ** 2 + x[j + 3] ** 2).sqrt() for j in range(3)],
-        _SIX,
+        SIX,
     ),
     "det": Whole(
         lambda x, xp: xp.linalg.det(xp.reshape(x, (3, 3))), lambda x: [det(matrix(x, 3))], _NINE
@@ -210,37 +210,37 @@ ARRAYS: dict[str, Whole] = {
         lambda x: [det(matrix(x, 3)).log()],
         _NINE,
     ),
-    "reshape": Whole(lambda x, xp: xp.reshape(x, (3, 2)), list, _SIX),
+    "reshape": Whole(lambda x, xp: xp.reshape(x, (3, 2)), list, SIX),
     "broadcast_to": Whole(
-        lambda x, xp: xp.broadcast_to(x[:2], (3, 2)), lambda x: [*x[:2]] * 3, _SIX
+        lambda x, xp: xp.broadcast_to(x[:2], (3, 2)), lambda x: [*x[:2]] * 3, SIX
     ),
     "permute_dims": Whole(
         lambda x, xp: xp.permute_dims(_grid(x, xp), (1, 0)),
         lambda x: [x[3 * i + j] for j in range(3) for i in range(2)],
-        _SIX,
+        SIX,
     ),
     "flip": Whole(
         lambda x, xp: xp.flip(_grid(x, xp), axis=1),
         lambda x: [*reversed(x[:3]), *reversed(x[3:])],
-        _SIX,
+        SIX,
     ),
-    "roll": Whole(lambda x, xp: xp.roll(x, 2), lambda x: [x[i - 2] for i in range(6)], _SIX),
-    "index": Whole(lambda x, xp: x[_AT], lambda x: [x[i] for i in _AT], _SIX),
+    "roll": Whole(lambda x, xp: xp.roll(x, 2), lambda x: [x[i - 2] for i in range(6)], SIX),
+    "index": Whole(lambda x, xp: x[_AT], lambda x: [x[i] for i in _AT], SIX),
     "scatter": Whole(
         lambda x, xp: xp.scatter(x, (_INTO,), (5,)),
         lambda x: [x[0] + x[5], x[1] + x[2], 0 * x[0], x[3], x[4]],
-        _SIX,
+        SIX,
     ),
     "cumulative_sum": Whole(
-        lambda x, xp: xp.cumulative_sum(x), lambda x: [_sum(x[: i + 1]) for i in range(6)], _SIX
+        lambda x, xp: xp.cumulative_sum(x), lambda x: [_sum(x[: i + 1]) for i in range(6)], SIX
     ),
     "concat": Whole(
-        lambda x, xp: xp.concat([x[4:], x[:2]]), lambda x: [x[4], x[5], x[0], x[1]], _SIX
+        lambda x, xp: xp.concat([x[4:], x[:2]]), lambda x: [x[4], x[5], x[0], x[1]], SIX
     ),
     "contract": Whole(
         lambda x, xp: xp.matmul(_grid(x[:6], xp), xp.reshape(x[6:], (3, 2))),
         _matmul,
-        (*_SIX, *_SIX[::-1]),
+        (*SIX, *SIX[::-1]),
     ),
     "solve": Whole(
         lambda x, xp: xp.linalg.solve(xp.reshape(x[:9], (3, 3)), x[9:]),
@@ -257,13 +257,13 @@ ARRAYS: dict[str, Whole] = {
     "where": Whole(
         lambda x, xp: xp.where(x > 0, xp.exp(x), x * x),
         lambda x: [v.exp() if _middle(v) > 0 else v**2 for v in x],
-        _SIX,
+        SIX,
     ),
     # the direction is 0 in one entry, where the mask keeps it, and passes the rest
     "masked": Whole(
         lambda x, xp: xp.masked(np.array([0.0, 1.0, 2.0]), xp.exp(x[:3])),
         lambda x: [0 * x[0], x[1].exp(), x[2].exp()],
-        _SIX,
+        SIX,
     ),
 }
 

@@ -150,10 +150,23 @@ def test_row_agrees_with_power_series(name: str) -> None:
 def test_row_over_arrays_agrees_with_plain_formulas(name: str) -> None:
     rng = np.random.default_rng(list(name.encode()))
     row = routes.ARRAYS[name]
-    for point in rng.uniform(-0.1, 0.1, (2, len(row.centre))) + row.centre:
+    for point in rng.uniform(-0.1, 0.1, (2, len(row.centre))) + np.array(row.centre):
         assert name in ad.trace(row.program, point).names()
         (v,) = _directions(rng, point.size)
         _certify(_scalar(row.program), _summed(row.route), point, v)
+
+
+@pytest.mark.parametrize("off", [1e-25, -1e-25])
+def test_a_row_that_is_off_in_the_25th_digit_is_found(off: float) -> None:
+    rule = RULES["sin"]
+    good = rule.partials
+    wrong = (lambda xp, g, y, x: g * xp.cos(x) + off * g,)
+    object.__setattr__(rule, "partials", wrong)  # it is frozen, and shared by all backends
+    try:
+        with pytest.raises(AssertionError, match="forward"):
+            test_row_agrees_with_power_series("sin")
+    finally:
+        object.__setattr__(rule, "partials", good)
 
 
 # --- rows that pass no derivative ----------------------------------------------------------------
@@ -182,7 +195,7 @@ def test_row_without_a_derivative_is_constant_around_points(name: str) -> None:
 def test_row_over_arrays_without_a_derivative_is_constant_too(name: str) -> None:
     program, exact = routes.FIXED_ARRAYS[name]
     rng = np.random.default_rng(list(name.encode()))
-    for point in rng.uniform(-0.1, 0.1, (POINTS, 6)) + (0.7, -1.3, 1.9, 0.4, -0.6, 1.1):
+    for point in rng.uniform(-0.1, 0.1, (POINTS, 6)) + np.array(routes.SIX):
         assert name in ad.trace(lambda x, xp: xp.where(program(x, xp), x, 0.0), point).names()
         with precision(BITS):
             found = program(_about(point.tolist()), ball_backend().plain)

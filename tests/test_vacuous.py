@@ -1,4 +1,4 @@
-"""No reference is vacuous: what a family does not declare zero is not, and zeros are wrong there."""
+"""No reference is vacuous: what is not declared zero is not, and zeros are wrong there."""
 
 from __future__ import annotations
 
