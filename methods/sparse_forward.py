@@ -23,8 +23,8 @@ class SparseForward:
     Formula: J s_k is the sum of the columns of colour k, and each of its entries is one entry of
     J; pattern and colours are read off the trace when it is prepared. Cost: one sweep of as many
     directions as there are colours, 3 for a tridiagonal matrix of any size; the answer is a
-    sparse array. Reference: Curtis, Powell and Reid, On the estimation of sparse Jacobian
-    matrices, 1974.
+    sparse array. A jvp is one direction, without a matrix. Reference: Curtis, Powell and Reid, On
+    the estimation of sparse Jacobian matrices, 1974.
     """
 
     name: ClassVar[str] = "sparse_forward"
@@ -36,7 +36,7 @@ class SparseForward:
     reference: ClassVar[str] = (
         "Curtis, Powell and Reid, On the estimation of sparse Jacobian matrices, 1974"
     )
-    native: ClassVar[frozenset[str]] = frozenset({"value", "jacobian"})
+    native: ClassVar[frozenset[str]] = frozenset({"value", "jacobian", "jvp"})
     sparse: ClassVar[frozenset[str]] = frozenset({"jacobian"})
     nests: ClassVar[bool] = False
     parameters: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -55,6 +55,8 @@ class SparseForward:
         f = instance.f
         if operator == "value":
             return Kernel(lambda x, *constants: f(x, NUMPY, *constants), positional)
+        if operator == "jvp":
+            return Kernel(lambda x, v, *constants: ad.jvp(f, x, v, *constants)[1], positional)
         jacobian = ad.sparse_jacobian(f, "forward", compiled=True)
         try:
             plan = jacobian.planned(instance.prepare_x, *instance.constants)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, final
 
 import diffbench.ad as ad
@@ -18,6 +19,13 @@ DERIVATIVES: Mapping[str, Callable[[Function], ad.SparseDerivative]] = {
     "jacobian": lambda f: ad.sparse_jacobian(f, "reverse", compiled=True),
     "hessian": lambda f: ad.sparse_hessian(f, compiled=True),
 }
+# one direction or adjoint needs no colours, and the entries of a matrix, once rounded, may cancel
+# in its product with a vector where f itself takes differences of the vector
+PRODUCTS: Mapping[str, Callable[..., Any]] = {
+    "jvp": lambda f, x, v, *constants: ad.jvp_by_adjoints(f, x, v, *constants)[1],
+    "vjp": lambda f, x, w, *constants: ad.vjp(f, x, w, *constants)[1],
+    "hvp": ad.hvp,
+}
 
 
 @final
@@ -29,8 +37,8 @@ class SparseReverse:
     A Hessian takes one direction for each colour of a star colouring, forward over one reverse
     sweep: entry (i, j) is read in row i or, by symmetry, in row j. Pattern and colours are read
     off the trace when it is prepared. Cost: as many sweeps (directions) as there are colours,
-    3 for a tridiagonal matrix of any size; the answer is a sparse array. Reference: Gebremedhin,
-    Manne and Pothen, What color is your Jacobian?, 2005.
+    3 for a tridiagonal matrix of any size; the answer is a sparse array. A product takes one sweep,
+    no matrix. Reference: Gebremedhin, Manne and Pothen, What color is your Jacobian?, 2005.
     """
 
     name: ClassVar[str] = "sparse_reverse"
@@ -40,7 +48,7 @@ class SparseReverse:
     claim: ClassVar[str] = "exact"
     cost: ClassVar[str] = "a sweep for each colour of the rows"
     reference: ClassVar[str] = "Gebremedhin, Manne and Pothen, What color is your Jacobian?, 2005"
-    native: ClassVar[frozenset[str]] = frozenset({"value", *DERIVATIVES})
+    native: ClassVar[frozenset[str]] = frozenset({"value", *DERIVATIVES, *PRODUCTS})
     sparse: ClassVar[frozenset[str]] = frozenset(DERIVATIVES)
     nests: ClassVar[bool] = False
     parameters: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -57,6 +65,8 @@ class SparseReverse:
         f = instance.f
         if operator == "value":
             return Kernel(lambda x, *constants: f(x, NUMPY, *constants), positional)
+        if operator in PRODUCTS:
+            return Kernel(partial(PRODUCTS[operator], f), positional)
         derivative = DERIVATIVES[operator](f)
         try:
             plan = derivative.planned(instance.prepare_x, *instance.constants)

@@ -56,7 +56,9 @@ def test_every_answer_by_hand_is_exact_to_rounding(instance: Instance) -> None:
 # --- lse ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("instance", FAMILIES.instances(f"lse[n=9,R=1|40,{BOTH}]"), ids=lambda i: i.name)
+@pytest.mark.parametrize(
+    "instance", FAMILIES.instances(f"lse[n=9,R=1|40,{BOTH}]"), ids=lambda i: i.name
+)
 def test_lse_is_softmax_at_forty_digits(instance: Instance) -> None:
     with mpmath.workdps(40):
         weights = [mpmath.exp(mpmath.mpf(float(e))) for e in instance.x]

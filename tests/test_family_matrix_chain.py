@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from itertools import pairwise
 from typing import Any, final
@@ -74,6 +75,54 @@ def test_counted_multiplications_are_the_formulas(widths: tuple[int, ...]) -> No
     cost, bracket = CHAIN.cheapest(*widths[::-1])
     assert counted(bracket, widths) == cost
     assert cost == min(counted(each, widths) for each in BRACKETS)
+
+
+def multiplications(graph: Any) -> int:
+    """Of all products of matrices and vectors in a trace: the sizes of their letters multiplied."""
+    total = 0
+    for i, rule in enumerate(graph.rules):
+        if rule is not None and rule.name == "contract":
+            letters = "".join(graph.params[i][:2])
+            lengths = [n for a in graph.arguments(i) for n in np.shape(a)]
+            total += math.prod(dict(zip(letters, lengths, strict=True)).values())
+    return total
+
+
+def bracketed(bracket: Any) -> Any:
+    """The Jacobian as a program over xp, its factors multiplied in that order."""
+
+    def program(x: Any, xp: Any, *weights: Any) -> Any:
+        layers: list[Any] = []
+        for w in weights:
+            z = xp.matmul(w, x)
+            layers.insert(0, xp.expand_dims(xp.cos(z), axis=1) * w)
+            x = xp.sin(z)
+        return CHAIN.multiply(bracket, layers)
+
+    return program
+
+
+@pytest.mark.parametrize("widths", [(7, 2, 9, 3, 5), (4, 30, 3, 20, 6), (6, 4, 2, 5, 8)])
+def test_multiplications_in_the_engines_traces_are_the_formulas(widths: tuple[int, ...]) -> None:
+    """Beyond those of f; reverse mode also sends its m seeds through the last matrix, m r each."""
+    chain = one("matrix_chain[n={},p={},q={},r={},m={}]".format(*widths))
+    primal = multiplications(ad.trace(chain.f, chain.x, *chain.constants))
+    *_, r, m = widths
+    for mode, cost in (
+        ("forward", CHAIN.forward_cost(*widths)),
+        ("reverse", CHAIN.reverse_cost(*widths) + m * (m * r)),
+    ):
+        graph = ad.derivative_graph(chain.f, chain.x, "jacobian", chain.constants, mode=mode)
+        assert multiplications(graph) - primal == cost, mode
+    for bracket, cost in (
+        (FORWARD, CHAIN.forward_cost(*widths)),
+        (REVERSE, CHAIN.reverse_cost(*widths)),
+        CHAIN.cheapest(*widths[::-1])[::-1],
+    ):
+        graph = ad.trace(bracketed(bracket), chain.x, *chain.constants)
+        assert multiplications(graph) - primal == cost, bracket
+        scale = np.max(np.abs(chain.jacobian()))
+        assert np.max(np.abs(graph.values[graph.output] - chain.jacobian())) <= 1e-14 * scale
 
 
 def test_the_numbers_of_the_lecture() -> None:

@@ -3,6 +3,8 @@
 With b_i = max(rad53_i, 2^-53 |ref_i|), decided in this order: non-finite, wrong shape or dtype is
 *wrong*; a reference without claim or with 4 max b > 1e-6 |ref|_inf is *uninformative*; an error of
 a tenth of |ref|_inf is *wrong*; err_i <= 4 b_i everywhere is *exact to rounding*; else *degraded*.
+A weaker reference, which is not proven, condemns and does not acquit: what it does not find *wrong*
+is *uninformative*, with the digits that agree.
 Comparisons are written ``not (error <= limit)``, so that NaN fails.
 """
 
@@ -67,9 +69,23 @@ def judge(answer: Any, reference: Reference, claim: str = "exact") -> Accuracy:
     bound = _bound(reference)
     facts |= _errors(error, bound, reference)
     verdict, reason = _verdict(error, bound, reference, facts["digits"])
+    if reference.claim == "weaker":
+        verdict, reason = _unproven(verdict, reason, reference, facts["digits"])
     if claim == "approximate" and verdict == "exact to rounding":
         reason = _luck(error, reference)
     return Accuracy(**facts, verdict=verdict, verdict_reason=reason)
+
+
+def _unproven(
+    verdict: str, reason: str, reference: Reference, digits: float | None
+) -> tuple[str, str]:
+    """What a reference that is not proven may say: that the answer is wrong, and no more."""
+    if verdict == "wrong":
+        return verdict, f"{reason}, by extended precision ({reference.reason})"
+    agreed = 0.0 if digits is None else digits
+    return "uninformative", (
+        f"{reference.reason}; the answer agrees with extended precision to {agreed:.1f} digits"
+    )
 
 
 def _luck(error: Array, reference: Reference) -> str:

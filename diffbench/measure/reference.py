@@ -30,7 +30,7 @@ from diffbench.ad.kernels import decided
 from diffbench.ad.namespace import object_backend
 from diffbench.ad.operators import gradient_of, unit_seeds
 from diffbench.ad.rules import Rule
-from diffbench.measure import answers
+from diffbench.measure import answers, extended
 from diffbench.method import MOST_ENTRIES
 from diffbench.problem import Instance
 
@@ -43,6 +43,7 @@ CLAIMS: tuple[Claim, ...] = ("certified", "weaker", "none")
 DOUBLE = 53
 PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 MOST_OPERATIONS = 20_000_000
+MOST_EXTENDED = 2_500_000_000  # operations in extended precision: seconds
 TIGHT = 2.0**-60
 BESIDE_53 = 2.0**-10
 
@@ -54,8 +55,9 @@ class Reference:
 
     All four have the shape of the answer, or that of the nonzeros of a ``pattern`` (a boolean
     CSR array) outside of which the answer is proven to be 0. ``claim`` is none where no ball came
-    out finite and tight, with the ``reason``; ``zero`` where the family declares the answer
-    identically zero.
+    out finite and tight, with the ``reason``; weaker where balls would take too long: then ``hi +
+    lo`` is the answer in extended precision, not proven, and ``rad53`` how far double precision is
+    from it. ``zero`` where the family declares the answer identically zero.
     """
 
     hi: Array
@@ -216,27 +218,37 @@ def _by_columns(f: Any, x: Any, c: Any, backend: Backend) -> Any:
 def _jacobian(f: Any, x: Any, c: Any, backend: Backend, m: int) -> Any:
     if m > x.size:
         return _by_columns(f, x, c, backend)
-    rows = reverse.pull(f, x, c, backend, unit_seeds)[1]
-    return np.stack([np.asarray(row, dtype=object) for row in rows])
+    return np.stack([np.asarray(row) for row in reverse.pull(f, x, c, backend, unit_seeds)[1]])
+
+
+def _answer(instance: Instance, operator: str, backend: Backend) -> Any:
+    """The answer in an arithmetic, whose numbers the exact input is turned into."""
+    f, x = instance.f, backend.numbers(instance.x)
+    c = tuple(map(backend.numbers, instance.constants))
+    v, w = backend.numbers(instance.v), backend.numbers(instance.w)
+    programs: dict[str, Callable[[], Any]] = {
+        # traced as well, so that comparisons are decided by the table and not by arb's own <
+        "value": lambda: reverse.pull(f, x, c, backend, lambda y: [])[0],
+        "gradient": lambda: reverse.pull(f, x, c, backend)[1][0],
+        "jacobian": lambda: _jacobian(f, x, c, backend, instance.m),
+        "jvp": lambda: forward.push(f, x, v[None, :], c, backend)[1][0],
+        "vjp": lambda: reverse.pull(f, x, c, backend, lambda y: [w])[1][0],
+        "hvp": lambda: forward.push(gradient_of(f, backend), x, v[None, :], c, backend)[1][0],
+        "hessian": lambda: _by_columns(gradient_of(f, backend), x, c, backend),
+    }
+    return programs[operator]()
+
+
+def _enclosed(answer: Callable[[Backend], Any], bits: int) -> Any:
+    """The answer as an object array of balls at that precision."""
+    with precision(bits):
+        found = answer(ball_backend("each" if bits == DOUBLE else "once"))
+        return np.asarray(found, dtype=object)
 
 
 def enclosure(instance: Instance, operator: str, bits: int) -> Any:
     """The answer as an object array of balls at that precision."""
-    with precision(bits):
-        backend = ball_backend("each" if bits == DOUBLE else "once")
-        f, x, c = instance.f, balls(instance.x), tuple(map(balls, instance.constants))
-        v, w = balls(instance.v), balls(instance.w)
-        programs: dict[str, Callable[[], Any]] = {
-            # traced as well, so that comparisons are decided by the table and not by arb's own <
-            "value": lambda: reverse.pull(f, x, c, backend, lambda y: [])[0],
-            "gradient": lambda: reverse.pull(f, x, c, backend)[1][0],
-            "jacobian": lambda: _jacobian(f, x, c, backend, instance.m),
-            "jvp": lambda: forward.push(f, x, v[None, :], c, backend)[1][0],
-            "vjp": lambda: reverse.pull(f, x, c, backend, lambda y: [w])[1][0],
-            "hvp": lambda: forward.push(gradient_of(f, backend), x, v[None, :], c, backend)[1][0],
-            "hessian": lambda: _by_columns(gradient_of(f, backend), x, c, backend),
-        }
-        return np.asarray(programs[operator](), dtype=object)
+    return _enclosed(functools.partial(_answer, instance, operator), bits)
 
 
 def _midpoints(enclosed: Any) -> tuple[Array, Array, Array]:
@@ -263,33 +275,31 @@ def certify(instance: Instance, operator: str) -> Reference:
     """
     if operator in instance.sparse and math.prod(_answer_shape(instance, operator)) > MOST_ENTRIES:
         plan = ad.sparse_plan(instance.f, instance.x, *instance.constants, operator=operator)
-        enclosed = functools.partial(_along_seeds, instance, plan)
+        answer = functools.partial(_along_seeds, instance, plan)
         sweeps = plan.count * SWEEPS.get(operator, 4)
-        question = Question(enclosed, (plan.pattern.nnz,), sweeps, plan.pattern)
+        question = Question(answer, (plan.pattern.nnz,), sweeps, plan.pattern)
     else:
         shape = _answer_shape(instance, operator)
-        enclosed = functools.partial(enclosure, instance, operator)
-        question = Question(enclosed, shape, _sweeps(instance, operator))
+        answer = functools.partial(_answer, instance, operator)
+        question = Question(answer, shape, _sweeps(instance, operator))
     return _certified(instance, question, operator in instance.zero)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be proven: its enclosure at so many bits, its shape, and its cost in f."""
+    """What is to be proven: the answer in any arithmetic, its shape, and its cost in f."""
 
-    enclosed: Callable[[int], Any]
+    answer: Callable[[Backend], Any]
     shape: tuple[int, ...]
     sweeps: float
     pattern: Any = None
 
 
-def _along_seeds(instance: Instance, plan: ad.SparsePlan, bits: int) -> Any:
-    """The nonzeros of a sparse answer as an object array of balls at that precision."""
-    with precision(bits):
-        backend = ball_backend("each" if bits == DOUBLE else "once")
-        x, c = balls(instance.x), tuple(map(balls, instance.constants))
-        return np.asarray(plan.entries(x, c, backend), dtype=object)
+def _along_seeds(instance: Instance, plan: ad.SparsePlan, backend: Backend) -> Any:
+    """The nonzeros of a sparse answer in an arithmetic."""
+    x, c = backend.numbers(instance.x), tuple(map(backend.numbers, instance.constants))
+    return plan.entries(x, c, backend)
 
 
 def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
@@ -297,16 +307,12 @@ def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
     primal = ad.trace(instance.f, instance.x, *instance.constants).ops() + instance.n
     work = float(primal) * question.sweeps
     if work > MOST_OPERATIONS:
-        reason = (
-            f"too large to prove: about {work / 1e6:.0f} million ball operations "
-            f"(limit {MOST_OPERATIONS / 1e6:.0f} million)"
-        )
-        return _nothing(question, reason, zero)
+        return _unproven(question, work, zero)
     rad53 = _radii53(question)
     reason = "no ball came out"
     for bits in PRECISIONS:
         try:
-            hi, lo, radius = _midpoints(question.enclosed(bits))
+            hi, lo, radius = _midpoints(_enclosed(question.answer, bits))
         except ad.PathChanged:
             reason = f"balls of {bits} bits take another branch than doubles: no pattern is known"
             continue
@@ -323,6 +329,23 @@ def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
     return _nothing(question, reason, zero)
 
 
+def _unproven(question: Question, work: float, zero: bool) -> Reference:
+    """What is too large to prove, in extended precision where that tells anything: no more."""
+    reason = (
+        f"too large to prove: about {work / 1e6:.0f} million ball operations "
+        f"(limit {MOST_OPERATIONS / 1e6:.0f} million)"
+    )
+    if work > MOST_EXTENDED:
+        return _nothing(question, reason, zero)
+    found = extended.answer(question.answer)
+    if found is None:
+        return _nothing(question, f"{reason}, and extended precision tells no more", zero)
+    hi, lo, apart = found
+    nothing = np.zeros_like(hi)
+    claim, bits = "weaker", extended.BITS
+    return Reference(hi, lo, nothing, apart, claim, bits, reason, zero, question.pattern)
+
+
 def _answer_shape(instance: Instance, operator: str) -> tuple[int, ...]:
     from diffbench.operators import OPERATORS
 
@@ -336,7 +359,7 @@ def _nothing(question: Question, reason: str, zero: bool) -> Reference:
 
 def _radii53(question: Question) -> Array:
     try:
-        return _midpoints(question.enclosed(DOUBLE))[2]
+        return _midpoints(_enclosed(question.answer, DOUBLE))[2]
     except (ad.Undecided, ad.PathChanged):
         return np.full(question.shape, np.inf)
 
