@@ -97,7 +97,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
     *(
         Deviation(
-            methods="symbolic",
+            methods=methods,
             family="bratu",
             where=(("n", (n,)),),
             seeds=(seed,),
@@ -105,6 +105,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
             verdict="degraded",
             cause="J v from the rounded entries of J, where f takes differences of v: they cancel",
         )
+        for methods in ("symbolic", "jax[mode=reverse]")
         for n, seed in ((9, 0), (4, 2))
     ),
     Deviation(

@@ -341,9 +341,9 @@ def _unproven(question: Question, work: float, zero: bool) -> Reference:
     if found is None:
         return _nothing(question, f"{reason}, and extended precision tells no more", zero)
     hi, lo, apart = found
-    nothing = np.zeros_like(hi)
-    claim, bits = "weaker", extended.BITS
-    return Reference(hi, lo, nothing, apart, claim, bits, reason, zero, question.pattern)
+    unknown = np.zeros_like(hi)  # a radius is not claimed
+    bits, pattern = extended.BITS, question.pattern
+    return Reference(hi, lo, unknown, apart, "weaker", bits, reason, zero, pattern)
 
 
 def _answer_shape(instance: Instance, operator: str) -> tuple[int, ...]:
