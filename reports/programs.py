@@ -35,8 +35,8 @@ CLAIMS = (
 )
 INTRODUCTION = (
     "A loop that ends when a value is large enough, or a branch on a value, leaves a program "
-    "without a closed form: which formula it is shows only when it runs. Here every such program "
-    "is differentiated where it takes another path than where methods prepare; who keeps that path "
+    "without a closed form: which formula it is shows only when it runs. Here each of these is "
+    "differentiated where it takes another path than where methods prepare; who keeps that path "
     "answers with a frozen branch, which is wrong. What is right is proven in ball arithmetic. "
     "Manual answers are what a person wrote; unfold a program for its text and for what that is."
 )
