@@ -98,6 +98,17 @@ DEVIATIONS: tuple[Deviation, ...] = (
     *(
         Deviation(
             methods=methods,
+            family=family,
+            operators=EVERY,
+            verdict="unsupported",
+            cause=f"values decide its {what}, and it is traced or written out without them",
+        )
+        for methods in ("symbolic", "jax")
+        for family, what in (("newton_root", "loop"), ("piecewise", "branches"))
+    ),
+    *(
+        Deviation(
+            methods=methods,
             family="bratu",
             where=(("n", (n,)),),
             seeds=(seed,),
