@@ -107,8 +107,8 @@ def _figure(kinds: Numbers, methods: Mapping[str, Numbers]) -> Figure:
         Axis("depth: number of the iterate", log=False, holds=(0.0, 62.0)),
         Axis("correct decimal digits of the derivative", log=False, domain=(-1.5, 16.5)),
         [
-            Ghost("what 53-bit balls prove", tuple(map(_point, proven)), below=True),
-            Ghost("the derivative of the program that ran", tuple(map(_point, program[:-4]))),
+            Ghost("proven", tuple(map(_point, proven)), below=True),
+            Ghost("program", tuple(map(_point, program[:-7]))),
         ],
     )
     columns = (
@@ -128,7 +128,8 @@ def _figure(kinds: Numbers, methods: Mapping[str, Numbers]) -> Figure:
         "Each symbol is one method's derivative of the map at x = 0.2. Whatever differentiates the "
         "program stands on one line, which falls by a bit a step: it is the line of the program's "
         "own exact derivative. Balls, which must allow for the worst, give up sooner; "
-        "differences, whose step is far wider than the map is smooth, never begin.",
+        "differences, whose step is far wider than the map is smooth, never begin. Dots: what "
+        "balls prove, and the program's own exact derivative.",
         spec,
         Table("digits against depth", "Digits at each depth", columns, table),
         tuple(looks.values()),
@@ -157,7 +158,7 @@ def _by_method(methods: Mapping[str, Numbers], rows: Iterable[dict[str, Any]]) -
             [
                 Cell(label(name), None, "" if own else "mute", more),
                 *shown,
-                number(min(own, default=None)),
+                _digits(min(own, default=None)),
             ]
         )
     return Table(
