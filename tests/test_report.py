@@ -25,6 +25,7 @@ from diffbench.reports.words import sentences
 PAGES = [
     "overview",
     "accuracy",
+    "conditioning",
     "conventions",
     "programs",
     "error_prone",
