@@ -229,12 +229,13 @@ def _asked(
 
 def _located(problems: str, plugins: tuple[str, ...]) -> str:
     """The same with its data files by path and content; without words there can be none."""
-    from diffbench.registry import discover
     from diffbench.selection import parse
 
     values = (v for choice in parse(problems) for row in choice.values.values() for v in row)
     if not any(isinstance(value, str) for value in values):
         return problems
+    from diffbench.registry import discover  # numpy and all plugins: not for names alone
+
     return discover(plugins, ("problems",)).located(problems)
 
 

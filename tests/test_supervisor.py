@@ -67,6 +67,7 @@ def guards(of: int) -> list[psutil.Process]:
 def test_it_has_a_session_of_its_own_and_ignores_polite_signals(group: Start) -> None:
     supervisor, watched = Supervisor(), group()
     supervisor.watch(watched.pid)
+    until(lambda: len(guards(os.getpid())) == 1)  # it has become what it is
     (process,) = guards(os.getpid())
     assert os.getsid(process.pid) == process.pid
     until(lambda: _ignores(process.pid, signal.SIGTERM))
@@ -85,6 +86,7 @@ def _ignores(pid: int, number: int) -> bool:
 def test_one_that_was_killed_is_replaced_and_knows_the_groups(group: Start) -> None:
     supervisor, first, second = Supervisor(), group(), group()
     supervisor.watch(first.pid)
+    until(lambda: len(guards(os.getpid())) == 1)  # it has become what it is
     (process,) = guards(os.getpid())
     process.kill()
     until(lambda: gone(process.pid))

@@ -12,6 +12,7 @@ derivatives apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final
@@ -245,14 +246,28 @@ class Graph:
         return needed
 
     def ops(self) -> int:
-        """Scalar operations of the nodes that the output needs, by the cost column of the table."""
+        """Scalar operations of the nodes that the output needs, by the cost column of the table.
+
+        What adds a scattered part to a whole costs the entries of the part: the rest adds zeros,
+        and a sweep adds in place.
+        """
         return sum(
-            rule.cost(
-                shape_of(self.values[i]), [shape_of(a) for a in self.arguments(i)], self.params[i]
-            )
-            for i, (rule, used) in enumerate(zip(self.rules, self.needed(), strict=True))
-            if rule is not None and used
+            self._cost(i)
+            for i, used in enumerate(self.needed())
+            if used and self.rules[i] is not None
         )
+
+    def _cost(self, i: int) -> int:
+        rule, shape = self.rules[i], shape_of(self.values[i])
+        cost = rule.cost(shape, [shape_of(a) for a in self.arguments(i)], self.params[i])
+        if rule.name != "add":
+            return int(cost)
+        parts = [
+            math.prod(shape_of(self.arguments(j)[0]))
+            for j in self.operands[i]
+            if j >= 0 and self.rules[j] is not None and self.rules[j].name == "scatter"
+        ]
+        return min([int(cost), *parts])
 
     def names(self) -> set[str]:
         """The primitives that the program used."""
