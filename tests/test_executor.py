@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> diffbench.Run:
     folder = tmp_path_factory.mktemp("fakes")
     child = folder / "child"
     with pytest.MonkeyPatch.context() as patch:
-        use_profile(patch, limit_s=LIMIT_S, memory=2**29)
+        use_profile(patch, studies=True, limit_s=LIMIT_S, memory=2**29)
         patch.setenv("DIFFBENCH_TEST_CHILD", str(child))
         made = diffbench.run(
             problems="cubes",

@@ -43,7 +43,7 @@ RENEWED += [f"ratio_{kind}_primal_{end}" for kind in ("own", "numpy") for end in
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_profile(monkeypatch)
+    use_profile(monkeypatch, studies=True)
     without_report(monkeypatch)
 
 
@@ -52,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three finished shards; copy it before anything is done to it."""
     folder = tmp_path_factory.mktemp("made") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        use_profile(patch)
+        use_profile(patch, studies=True)
         for i in (1, 2, 3):
             diffbench.run(**ASKED, out=folder, shard=f"{i}/3")
     return folder

@@ -251,23 +251,23 @@ class Graph:
         What adds a scattered part to a whole costs the entries of the part: the rest adds zeros,
         and a sweep adds in place.
         """
+        used = zip(self.rules, self.needed(), strict=True)
         return sum(
-            self._cost(i)
-            for i, used in enumerate(self.needed())
-            if used and self.rules[i] is not None
+            self._cost(i, rule) for i, (rule, is_used) in enumerate(used) if rule and is_used
         )
 
-    def _cost(self, i: int) -> int:
-        rule, shape = self.rules[i], shape_of(self.values[i])
+    def _cost(self, i: int, rule: Rule) -> int:
+        shape = shape_of(self.values[i])
         cost = rule.cost(shape, [shape_of(a) for a in self.arguments(i)], self.params[i])
-        if rule.name != "add":
-            return int(cost)
-        parts = [
-            math.prod(shape_of(self.arguments(j)[0]))
-            for j in self.operands[i]
-            if j >= 0 and self.rules[j] is not None and self.rules[j].name == "scatter"
-        ]
-        return min([int(cost), *parts])
+        if rule is not RULES["add"]:
+            return cost
+        return int(min([cost, *map(self._scattered, self.operands[i])]))
+
+    def _scattered(self, j: int) -> float:
+        """The entries of the part that operand j is a scattered copy of; infinite if it is none."""
+        if j < 0 or self.rules[j] is not RULES["scatter"]:
+            return math.inf
+        return math.prod(shape_of(self.arguments(j)[0]))
 
     def names(self) -> set[str]:
         """The primitives that the program used."""
