@@ -26,8 +26,8 @@ import numpy as np
 from diffbench.ad.namespace import NUMPY
 from diffbench.errors import Unsupported
 from diffbench.measure.reference import DOUBLE, enclosure
-from diffbench.method import Method, prepare, variant_name
-from diffbench.problem import Family, Instance, Parameter, Parts
+from diffbench.method import Method, gradient_by, variant_name
+from diffbench.problem import Instance, Parts, lone
 from diffbench.study import Study, StudyRow
 
 __all__ = ["DEPTHS", "STUDY", "instance_at", "own_derivative"]
@@ -83,17 +83,7 @@ def instance_at(depth: int) -> Instance:
         step=_step,
         finish=_finish,
     )
-    family = Family(
-        name=NAME,
-        title=STUDY.title,
-        shows="",
-        reference="",
-        latex="",
-        parameters={"depth": Parameter(depth, "number of the iterate")},
-        sizes={},
-        build=lambda params, rng: parts,
-    )
-    return family.instance()
+    return lone(f"{NAME}[depth={depth}]", parts)
 
 
 def own_derivative(depth: int) -> Fraction:
@@ -168,9 +158,7 @@ def each(method: Method) -> Iterator[StudyRow]:
     for depth in EACH:
         instance = instance_at(depth)
         try:
-            with np.errstate(all="ignore"):
-                prepared = prepare(method, instance, "gradient")
-                answer = np.asarray(prepared.collect(prepared(*prepared.stage(instance.x))), float)
+            answer = gradient_by(method, instance)
         except Unsupported as error:
             yield _row(f"digits|{depth}|{name}", None, "unsupported", reason=str(error))
             continue
