@@ -103,6 +103,19 @@ def gone(pid: int) -> bool:
         return True
 
 
+def started(what: str, parent: int | None = None) -> list[psutil.Process]:
+    """What a process, by default this one, and its children have started of that module."""
+    found = psutil.Process(parent).children(recursive=True)
+    return [child for child in found if what in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended, as zombies have
+        return ""
+
+
 def told(text: str) -> None:
     """Leave a figure where ``make nightly`` shows it."""
     path = os.environ.get("DIFFBENCH_FIGURES")

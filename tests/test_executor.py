@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_runs import BROKEN, FAKES, use_profile, without_report
+from small_runs import BROKEN, FAKES, started, use_profile, without_report
 
 import diffbench
 from diffbench.running import plan
@@ -139,8 +139,7 @@ def test_the_folder_holds_what_was_promised(run: diffbench.Run) -> None:
 
 
 def test_nothing_is_left_behind(run: diffbench.Run) -> None:
-    children = psutil.Process().children(recursive=True)
-    assert [p for p in children if "diffbench.running.worker" in " ".join(p.cmdline())] == []
+    assert started("diffbench.running.worker") == []
 
 
 # --- generations, budget --------------------------------------------------------------------
