@@ -361,12 +361,12 @@ def test_the_floor_is_measured_by_fresh_identical_processes(
 ) -> None:
     use_profile(monkeypatch, rounds=2)
     kept: list[Any] = []
-    started: list[str] = []
+    begun: list[str] = []
     start = lanes.Worker
-    monkeypatch.setattr(lanes, "Worker", lambda *given: started.append("") or start(*given))
+    monkeypatch.setattr(lanes, "Worker", lambda *given: begun.append("") or start(*given))
     monkeypatch.setattr(floor, "analysed", lambda times: kept.append(times) or analysed(times))
     made = noise_floor("quick", generations=2)
-    assert len(started) == 2 * 4
+    assert len(begun) == 2 * 4
     assert made.pairs == 2 * 2 * 6
     assert set(made.seen) == {1, 2}
     (sizes,) = kept
