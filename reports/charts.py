@@ -12,7 +12,7 @@ from typing import Any, final
 
 from diffbench.reports.styles import Style
 
-__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "lines", "points", "strip", "tiles"]
+__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "lines", "points", "strip"]
 
 Row = dict[str, Any]
 SIZE = {"width": 620, "height": 420}
@@ -253,8 +253,13 @@ def points(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[s
     return _spec(encoded, rows=rows)
 
 
-def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
-    """One row of symbols a series, labelled with its name, in the order of the legend."""
+def strip(
+    rows: list[Row], series: Sequence[Style], x: Axis, bound: Ghost | None = None
+) -> dict[str, Any]:
+    """One row of symbols a series, labelled with its name, in the order of the legend.
+
+    ``bound`` is drawn from top to bottom at the x of its first point.
+    """
     import altair as alt
 
     looks, labels = _looks(series), {s.name: s.label for s in series}
@@ -267,29 +272,17 @@ def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
         tooltip=_hover(x.title, "cell"),
     )
     named = [{**r, "n": labels[r["s"]]} for r in rows]
-    return {**_spec(encoded, rows=named), "height": 34 * len(series)}
+    spec = _spec(alt.layer(encoded, *_bound(bound)) if bound else encoded, rows=named)
+    return {**spec, "height": 34 * len(series)}
 
 
-def tiles(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[str, Any]:
-    """A map: one tile a row, coloured by series, opacity by margin (o), letters (t) in it."""
+def _bound(ghost: Ghost) -> list[Any]:
     import altair as alt
 
-    xs, ys = sorted({r["x"] for r in rows}), sorted({r["y"] for r in rows}, reverse=True)
-    at = {
-        "x": alt.X("x:O", sort=xs, title=x.title, axis={"labelAngle": 0}),
-        "y": alt.Y("y:O", sort=ys, title=y.title),
-    }
-    colours = {"domain": [s.name for s in series], "range": [s.colour for s in series]}
-    shades = {"domain": [0, 1], "range": [0, 1]}
-    tile = _named("rows").mark_rect(stroke="var(--axis)", strokeOpacity=0.6)
-    text = _named("rows").mark_text(fontWeight=600)
-    layers = [
-        tile.encode(
-            **at,
-            fill=alt.Fill("s:N", scale=colours, legend=None),
-            fillOpacity=alt.FillOpacity("o:Q", scale=shades, legend=None),
-            tooltip=_hover("n, m", "time of one call"),
-        ),
-        text.encode(**at, text="t:N"),
+    at, ink = alt.XDatum(ghost.points[0][0]), alt.value("var(--ghost)")
+    line = alt.Chart(alt.InlineData([{}])).mark_rule(strokeWidth=2, strokeDash=[6, 4])
+    text = alt.Chart(alt.InlineData([{}])).mark_text(align="left", baseline="top", dx=5, dy=3)
+    return [
+        line.encode(x=at, color=ink),
+        text.encode(x=at, y=alt.value(0), text=alt.value(ghost.text), color=ink),
     ]
-    return _layered(layers, rows, ())

@@ -164,8 +164,8 @@ def border(rows: pd.DataFrame, values: pd.Series[float]) -> Border | None:
 
 
 def _border(rows: pd.DataFrame, name: str) -> Border | None:
-    won = [name in (row["method"], *row["tied"]) for row in dicts(rows)]
-    before = float(rows["at"].where([not w for w in won]).max())
+    beaten = [row["at"] for row in dicts(rows) if name not in (row["method"], *row["tied"])]
+    before = float(max(beaten, default=math.nan))
     held = rows if math.isnan(before) else rows[rows["at"] > before]
     if held["at"].nunique() < 2:  # one size is no trend
         return None
