@@ -59,13 +59,11 @@ def _cell(rows: pd.DataFrame) -> str:
 
 
 def _largest(ok: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Of each variant the records of the instance that the most methods answered, the larger."""
+    """Of each variant the records of its largest instance, on the machine that has the most."""
     for _, _, rows in spelled(ok):
-        by = rows.groupby(["instance", "machine"])
-        work = rows["n"] * rows["m"] * rows["depth"]
-        held = by.agg(methods=("method", "nunique")).assign(
-            work=work.groupby(by.ngroup()).max().values
-        )
+        sizes = rows.assign(work=rows["n"] * rows["m"] * rows["depth"])
+        by = sizes.groupby(["instance", "machine"])
+        held = by.agg(work=("work", "max"), methods=("method", "nunique"))
         instance, machine = held.sort_values(["work", "methods"]).index[-1]
         yield rows[(rows["instance"] == instance) & (rows["machine"] == machine)]
 
@@ -132,7 +130,7 @@ def _strip(rows: list[dict[str, Any]], series: list[Style]) -> dict[str, Any]:
     }
     x = {
         "type": "quantitative",
-        "title": "time (square: prepare, triangle: first call, circle: further call)",
+        "title": "■ prepare    ▲ first call    ● further call",
         "scale": {"type": "log", "nice": False, "padding": 10},
         "axis": {"labelExpr": "format(datum.value, '~s') + 's'", "tickCount": 6},
     }

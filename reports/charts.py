@@ -59,6 +59,7 @@ class Axis:
     ticks: str = ""
     domain: tuple[float, float] | None = None
     holds: tuple[float, ...] = ()  # values that it shows whatever the data are
+    sizes: bool = False  # its ticks stand at the values themselves
 
 
 @final
@@ -95,8 +96,8 @@ def _ticks(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
     shown: dict[str, Any] = {"labelExpr": EXPRESSIONS[axis.ticks], "tickCount": 7}
     positive = [v for v in values if v > 0]
     if axis.log and positive:
-        ticks = decades(positive)
-        if math.log10(max(positive) / min(positive)) < 1.5:
+        ticks = sorted(set(positive)) if axis.sizes else decades(positive)
+        if not axis.sizes and math.log10(max(positive) / min(positive)) < 1.5:
             ticks = sorted({t * k for t in ticks for k in (1, 2, 5)})
         shown["values"] = ticks
     return shown
@@ -272,17 +273,21 @@ def strip(
         tooltip=_hover(x.title, "cell"),
     )
     named = [{**r, "n": labels[r["s"]]} for r in rows]
-    spec = _spec(alt.layer(encoded, *_bound(bound)) if bound else encoded, rows=named)
+    if bound is None:
+        spec = _spec(encoded, rows=named)
+    else:
+        ends = [{"x": bound.points[0][0], "g": bound.text}]
+        spec = _spec(alt.layer(encoded, *_bound()), rows=named, bound=ends)
     return {**spec, "height": 34 * len(series)}
 
 
-def _bound(ghost: Ghost) -> list[Any]:
+def _bound() -> list[Any]:
     import altair as alt
 
-    at, ink = alt.XDatum(ghost.points[0][0]), alt.value("var(--ghost)")
-    line = alt.Chart(alt.InlineData([{}])).mark_rule(strokeWidth=2, strokeDash=[6, 4])
-    text = alt.Chart(alt.InlineData([{}])).mark_text(align="left", baseline="top", dx=5, dy=3)
+    at, ink = alt.X("x:Q"), alt.value("var(--ink)")
+    line = _named("bound").mark_rule(strokeWidth=2, strokeDash=[6, 4])
+    text = _named("bound").mark_text(baseline="bottom", dy=-3)
     return [
         line.encode(x=at, color=ink),
-        text.encode(x=at, y=alt.value(0), text=alt.value(ghost.text), color=ink),
+        text.encode(x=at, y=alt.value(0), text="g:N", color=ink),
     ]

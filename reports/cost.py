@@ -12,7 +12,7 @@ from diffbench.page import Page
 from diffbench.reports.calls import calls
 from diffbench.reports.charts import Axis, Ghost, lines, strip
 from diffbench.reports.formats import blank, count, interval, number, plain
-from diffbench.reports.sections import Choice, Column, Figure, Grid, Option, Table, Text
+from diffbench.reports.sections import Choice, Column, Figure, Option, Table, Text
 from diffbench.reports.styles import Style, label, ordered, style_of
 
 if TYPE_CHECKING:
@@ -54,12 +54,16 @@ def _ratios(ok: pd.DataFrame) -> list[Any]:
     rows = rows.assign(operations=operations(rows) / rows["primal_ops"])
     counted = rows[(rows["operations"] > 0) & (rows["primal_ops"] >= LEAST_OPS)]
     timed = rows[rows["ratio_own_primal"] > 0]
-    made = (
+    made = [
         (counted, "operations", "Operations of a gradient over those of f", OPERATIONS),
         (timed, "ratio_own_primal", "Time of a gradient over that of the method's own f", TIME),
-    )
-    figures = tuple(_ratio(*case) for case in made if len(case[0]))
-    return [Text("Gradient over primal"), Grid(figures)] if figures else []
+    ]
+    made = [case for case in made if len(case[0])]
+    if not made:
+        return []
+    looks = style_of(name for case in made for name in case[0]["method"])
+    option = Option(("Operations, time",), tuple(_ratio(*case, looks) for case in made))
+    return [Text("Gradient over primal"), Choice("ratios", ("",), (option,), tuple(looks.values()))]
 
 
 OPERATIONS = (
@@ -74,8 +78,10 @@ TIME = (
 )
 
 
-def _ratio(rows: pd.DataFrame, field: str, title: str, sentence: str) -> Figure:
-    looks = style_of(rows["method"])
+def _ratio(
+    rows: pd.DataFrame, field: str, title: str, sentence: str, looks: dict[str, Style]
+) -> Figure:
+    mine = [looks[name] for name in ordered(rows["method"])]
     data = [
         {
             "s": row["method"],
@@ -88,9 +94,9 @@ def _ratio(rows: pd.DataFrame, field: str, title: str, sentence: str) -> Figure:
         for row in dicts(rows)
     ]
     axis = Axis(f"{title.partition(' ')[0].lower()}, in those of f (×)", holds=(BOUND,))
-    spec = strip(data, list(looks.values()), axis, LIMIT)
+    spec = strip(data, mine, axis, LIMIT)
     table = _spread(rows, field, title)
-    return Figure(f"ratio by {field}", title, sentence, spec, table, tuple(looks.values()), x="x")
+    return Figure(f"ratio by {field}", title, sentence, spec, table, x="x")
 
 
 def _spread(rows: pd.DataFrame, field: str, title: str) -> Table:
@@ -184,7 +190,7 @@ def _memory_of(cut: Cut, field: str, looks: dict[str, Style]) -> Figure:
         f"{title}: {cut.operator} of {cut.name} against depth{held}",
         f"Memory of one {cut.operator} of {cut.name} against depth{held}: {what}. A tape grows "
         "with the length of the computation unless a method recomputes parts of it.",
-        lines(rows, list(looks.values()), Axis("depth"), Axis("KiB", ticks="short")),
+        lines(rows, list(looks.values()), Axis("depth", sizes=True), Axis("KiB", ticks="short")),
         Table(name, f"{title} of {cut.name} against depth", columns, table, plain=True),
         x="x",
         y="y",

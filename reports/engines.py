@@ -254,7 +254,7 @@ def _figure(cut: Cut, series: Drawn, legend: list[Style]) -> Figure:
     spec = lines(
         rows,
         legend,
-        Axis(AXES[cut.axis]),
+        Axis(AXES[cut.axis], sizes=True),
         Axis("in-house over the other, ×", holds=(0.9, 1.1)),
         [Ghost("equally fast", ((min(xs), 1.0), (max(xs), 1.0)))],
     )

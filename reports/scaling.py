@@ -121,7 +121,9 @@ def _figure(
     y: Axis,
     table: Any,
 ) -> Figure:
-    spec = lines(rows, list(looks.values()), Axis(AXES[cut.axis][1]), y, _ghosts(cut.axis, rows))
+    controls = set(cut.rows.loc[cut.rows["claim"] == "control", "method"])
+    ghosts = _ghosts(cut.axis, [row for row in rows if row["s"] not in controls])
+    spec = lines(rows, list(looks.values()), Axis(AXES[cut.axis][1], sizes=True), y, ghosts)
     return Figure(name, title, sentence, spec, table(name, title, cut, rows), (), x="x", y="y")
 
 
@@ -154,10 +156,10 @@ def _counted(cut: Cut, row: dict[str, Any]) -> dict[str, Any]:
 
 def _ghosts(axis: str, rows: list[dict[str, Any]]) -> list[Ghost]:
     """Lines of slope 1 and 2 that start at the cheapest point of the smallest size."""
-    first, last = min(row["x"] for row in rows), max(row["x"] for row in rows)
-    top, start = max(r["y"] for r in rows), min(r["y"] for r in rows if r["x"] == first)
+    first, last = (edge((row["x"] for row in rows), default=0) for edge in (min, max))
     if first <= 0:
         return []
+    top, start = max(r["y"] for r in rows), min(r["y"] for r in rows if r["x"] == first)
     ends = {k: min(last, first * (top / start) ** (1.0 / k)) for k in POWERS}
     return [
         Ghost(f"∝ {axis}{POWERS[k]}", ((first, start), (end, start * (end / first) ** k)))

@@ -57,6 +57,11 @@ class Table:
     rows: Sequence[Sequence[Cell | str]]
     plain: bool = False  # a short one: no filter, no column chooser
 
+    @property
+    def numbers(self) -> str:
+        """The classes that set its columns of numbers to the right: ``n2 n5``."""
+        return " ".join(f"n{i}" for i, column in enumerate(self.columns, 1) if column.number)
+
     def cells(self) -> list[list[Cell]]:
         """The rows with every plain text made a Cell."""
         return [[c if isinstance(c, Cell) else Cell(str(c)) for c in row] for row in self.rows]
