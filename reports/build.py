@@ -25,7 +25,7 @@ __all__ = ["html", "write"]
 
 HERE = Path(__file__).parent
 SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js")  # in the order that they run
-STYLESHEETS = ("report.css", "choice.css")
+STYLESHEETS = ("report.css", "pages.css")
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
 
@@ -162,7 +162,7 @@ def _svg(figure: Figure) -> str:
     import vl_convert
 
     spec = {**_finite(figure.spec), "config": CONFIG}
-    svg = vl_convert.vegalite_to_svg(spec)
+    svg: str = vl_convert.vegalite_to_svg(spec)
     svg = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", svg)
     svg = re.sub(r' (?:class|aria-[a-z]+|role|pointer-events|font-family)="[^"]*"', "", svg)
     svg = lean(svg, hashlib.sha256(figure.name.encode()).hexdigest()[:5])

@@ -22,7 +22,15 @@ HATCHES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
 }
 
 
-def tiles(rows: list[Row], series: Sequence[Style]) -> dict[str, Any]:
+Spec = dict[str, Any]
+ROWS = {"name": "rows"}
+TILES = [{"filter": "datum.k == 'tile'"}]
+HATCHED = [{"filter": "datum.k == 'hatch'"}]
+TIPS = (("s", "fastest"), ("i", "instance"), ("r", "ranking"), ("v", "verdict"))
+PANEL, INK = {"value": "var(--panel)"}, {"value": "var(--ink)"}
+
+
+def tiles(rows: list[Row], series: Sequence[Style]) -> Spec:
     """One tile a row: s and o are its colour and opacity, t its letters, h its hatch, at x, y.
 
     Both axes are logarithmic, so that the border n = m is a straight line; sizes that were not
@@ -34,61 +42,54 @@ def tiles(rows: list[Row], series: Sequence[Style]) -> dict[str, Any]:
     ends = {axis: _ends(spans[axis]) for axis in spans}
     low, high = max(ends["x"][0], ends["y"][0]), min(ends["x"][1], ends["y"][1])
     border = [{"x": v, "y": v} for v in (low, high)] if low < high else []
-    at = {axis: _channel(axis, spans[axis], ends[axis]) for axis in spans}
-    named = {"field": "s", "type": "nominal", "legend": None}
+    at: Spec = {axis: _channel(axis, spans[axis], ends[axis]) for axis in spans}
     colours = {"domain": [s.name for s in series], "range": [s.colour for s in series]}
-    box = {"x": {**at["x"], "field": "x0"}, "x2": {"field": "x1"}}
-    box |= {"y": {**at["y"], "field": "y0"}, "y2": {"field": "y1"}}
-    tips = (("s", "fastest"), ("i", "instance"), ("r", "ranking"), ("v", "verdict"))
+    paint: Spec = {"field": "s", "type": "nominal", "legend": None, "scale": colours}
     return {
         **SIZE,
-        "layer": [
-            {
-                "data": {"name": "rows"},
-                "transform": [{"filter": "datum.k == 'tile'"}],
-                "mark": {"type": "rect", "stroke": "var(--axis)", "strokeOpacity": 0.7},
-                "encoding": {
-                    **box,
-                    "fill": {**named, "scale": colours},
-                    "fillOpacity": {
-                        "field": "o",
-                        "type": "quantitative",
-                        "legend": None,
-                        "scale": {"domain": [0, 1], "range": [0, 1]},
-                    },
-                    "tooltip": [{"field": f, "type": "nominal", "title": t} for f, t in tips],
-                },
-            },
-            {
-                "data": {"name": "rows"},
-                "transform": [{"filter": "datum.k == 'hatch'"}],
-                "mark": {"type": "rule", "strokeWidth": 1.2, "opacity": 0.55},
-                "encoding": {**box, "stroke": {**named, "scale": colours}},
-            },
-            {
-                "data": {"name": "border"},
-                "mark": {"type": "line", "strokeWidth": 3, "strokeDash": [2, 5], "clip": True},
-                "encoding": {**at, "color": {"value": "var(--ink)"}},
-            },
-            *(
-                {
-                    "data": {"name": "rows"},
-                    "transform": [{"filter": "datum.k == 'tile'"}],
-                    "mark": {"type": "text", "fontWeight": 700, "fontSize": 16, **extra},
-                    "encoding": {**at, "text": {"field": "t", "type": "nominal"}, **paint},
-                }
-                for extra, paint in _WRITING
-            ),
-        ],
+        "layer": [*_areas(at, paint), _line(at), *_letters(at)],
         "datasets": {"rows": placed + lines, "border": border},
     }
 
 
-PANEL = {"value": "var(--panel)"}
-_WRITING: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
-    ({"strokeWidth": 6, "strokeJoin": "round"}, {"color": PANEL, "stroke": PANEL}),  # a halo
-    ({}, {"color": {"value": "var(--ink)"}}),
-)
+def _areas(at: Spec, paint: Spec) -> list[Spec]:
+    """The tiles, and the lines over them."""
+    box: Spec = {"x": {**at["x"], "field": "x0"}, "x2": {"field": "x1"}}
+    box |= {"y": {**at["y"], "field": "y0"}, "y2": {"field": "y1"}}
+    shade = {"domain": [0, 1], "range": [0, 1]}
+    opacity = {"field": "o", "type": "quantitative", "legend": None, "scale": shade}
+    tips = [{"field": field, "type": "nominal", "title": title} for field, title in TIPS]
+    return [
+        {
+            "data": ROWS,
+            "transform": TILES,
+            "mark": {"type": "rect", "stroke": "var(--axis)", "strokeOpacity": 0.7},
+            "encoding": {**box, "fill": paint, "fillOpacity": opacity, "tooltip": tips},
+        },
+        {
+            "data": ROWS,
+            "transform": HATCHED,
+            "mark": {"type": "rule", "strokeWidth": 1.2, "opacity": 0.55},
+            "encoding": {**box, "stroke": paint},
+        },
+    ]
+
+
+def _line(at: Spec) -> Spec:
+    mark = {"type": "line", "strokeWidth": 3, "strokeDash": [2, 5], "clip": True}
+    return {"data": {"name": "border"}, "mark": mark, "encoding": {**at, "color": INK}}
+
+
+def _letters(at: Spec) -> list[Spec]:
+    """The letters, and a halo behind them that keeps the lines away."""
+    mark: Spec = {"type": "text", "fontWeight": 700, "fontSize": 16}
+    halo: Spec = {**mark, "strokeWidth": 6, "strokeJoin": "round"}
+    text: Spec = {**at, "text": {"field": "t", "type": "nominal"}}
+    layer = {"data": ROWS, "transform": TILES}
+    return [
+        {**layer, "mark": halo, "encoding": {**text, "color": PANEL, "stroke": PANEL}},
+        {**layer, "mark": mark, "encoding": {**text, "color": INK}},
+    ]
 
 
 def _spans(values: list[float]) -> dict[float, tuple[float, float]]:
@@ -134,4 +135,4 @@ def _hatch(row: Row) -> Iterator[Row]:
 
 
 def _along(low: float, high: float, share: float) -> float:
-    return low * (high / low) ** share
+    return float(low * (high / low) ** share)

@@ -66,7 +66,8 @@ def render(run: Run) -> list[Any]:
 
 
 def _methods(cut: Cut) -> list[str]:
-    return ordered(cut.rows.loc[cut.rows["claim"] != "control", "method"])
+    names: list[str] = ordered(cut.rows.loc[cut.rows["claim"] != "control", "method"])
+    return names
 
 
 # --- figures ----------------------------------------------------------------------------------

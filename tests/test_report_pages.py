@@ -1,4 +1,4 @@
-"""The pages Scaling, Crossover and Cost on a made-up run: what they draw is what the store holds."""
+"""The pages Scaling, Crossover and Cost on a made-up run: they draw what the store holds."""
 
 from __future__ import annotations
 
