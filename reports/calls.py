@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.calls import Spent, leaders, spent
+from diffbench.analysis.calls import Spent, leaders, spent, totals
 from diffbench.analysis.cells import spelled
 from diffbench.reports.charts import Axis, lines
 from diffbench.reports.formats import NONE, count, interval, micro, number, plain
 from diffbench.reports.sections import Choice, Column, Figure, Option, Table, Text, Versus
-from diffbench.reports.styles import SYMBOLS, Style, label, style_of
+from diffbench.reports.strips import PARTS, split
+from diffbench.reports.styles import Style, label, style_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,35 +69,30 @@ def _largest(ok: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield rows[(rows["instance"] == instance) & (rows["machine"] == machine)]
 
 
-PARTS = (("prepare", "prepare"), ("first", "first call"), ("further", "further call"))
-SIGNS = {"prepare": "square", "first": "up", "further": "circle"}
-
-
 def _split(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figure:
     name = f"split {cell}"
     shown = {method: costs[method] for method in looks if method in costs}
     rows = [
         {
             "s": method,
-            "n": looks[method].label,
             "x": getattr(times, part),
             "p": told,
             "l": min(times.prepare, times.first, times.further),
             "h": max(times.prepare, times.first, times.further),
-            "yt": f"{plain(getattr(times, part) * 1e6)} µs",
+            "xt": f"{plain(getattr(times, part) * 1e6)} µs",
         }
         for method, times in shown.items()
-        for part, told in PARTS
+        for part, told, *_ in PARTS
     ]
     columns = (
         Column("Method"),
-        *(Column(f"{told.capitalize()}, µs", True) for _, told in PARTS),
+        *(Column(f"{told.capitalize()}, µs", True) for _, told, *_ in PARTS),
         Column("95 % interval of a further call, µs"),
     )
     table = [
         [
             label(method),
-            *(micro(getattr(times, part)) for part, _ in PARTS),
+            *(micro(getattr(times, part)) for part, *_ in PARTS),
             interval(times.low, times.high, scale=1e6),
         ]
         for method, times in shown.items()
@@ -106,58 +102,9 @@ def _split(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figur
         f"Prepare, first call, further calls: {cell}",
         "Each line is one method: the square is its preparing (deriving, tracing, compiling), the "
         "triangle its first call, the circle the median of further calls.",
-        _strip(rows, [looks[method] for method in shown]),
+        split(rows, [looks[method] for method in shown]),
         Table(name, f"Where the time goes: {cell}", columns, table, plain=True),
     )
-
-
-def _strip(rows: list[dict[str, Any]], series: list[Style]) -> dict[str, Any]:
-    """Three symbols (p) a series on one line at x, from the least (l) to the most (h)."""
-    at = {
-        "y": {
-            "field": "n",
-            "type": "nominal",
-            "sort": [s.label for s in series],
-            "title": None,
-            "axis": {"grid": True},
-        },
-        "color": {
-            "field": "s",
-            "type": "nominal",
-            "legend": None,
-            "scale": {"domain": [s.name for s in series], "range": [s.colour for s in series]},
-        },
-    }
-    x = {
-        "type": "quantitative",
-        "title": "■ prepare    ▲ first call    ● further call",
-        "scale": {"type": "log", "nice": False, "padding": 10},
-        "axis": {"labelExpr": "format(datum.value, '~s') + 's'", "tickCount": 6},
-    }
-    shape = {"domain": [told for _, told in PARTS], "range": [SYMBOLS[SIGNS[p]] for p, _ in PARTS]}
-    tips = (("n", "method"), ("p", "what"), ("yt", "time"))
-    return {
-        "width": 620,
-        "height": 34 * len(series),
-        "layer": [
-            {
-                "data": {"name": "rows"},
-                "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.6},
-                "encoding": {**at, "x": {**x, "field": "l"}, "x2": {"field": "h"}},
-            },
-            {
-                "data": {"name": "rows"},
-                "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-                "encoding": {
-                    **at,
-                    "x": {**x, "field": "x"},
-                    "shape": {"field": "p", "type": "nominal", "legend": None, "scale": shape},
-                    "tooltip": [{"field": f, "type": "nominal", "title": t} for f, t in tips],
-                },
-            },
-        ],
-        "datasets": {"rows": rows},
-    }
 
 
 def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figure:
@@ -167,7 +114,8 @@ def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figu
         {"s": method, "i": cell, "a": times.start, "r": times.further}
         for method, times in shown.items()
     ]
-    ends = [{"x": k, "y": t.total(k)} for t in shown.values() for k in (CALLS[0], CALLS[-1])]
+    whole = totals(shown, CALLS).values()
+    ends = [{"x": k, "y": y} for times in whole for k, y in zip(CALLS, times, strict=True)]
     spec = lines(
         ends,
         list(looks.values()),
@@ -181,11 +129,12 @@ def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figu
         *(Column(f"{calls} call{'s' * (calls > 1)}, ms", True) for calls in SHOWN),
     )
     table = [
-        [label(method), *(number(times.total(calls) * 1e3) for calls in SHOWN)]
-        for method, times in shown.items()
+        [label(method), *(number(seconds * 1e3) for seconds in whole)]
+        for method, whole in totals(shown, SHOWN).items()
     ]
     told = ", then ".join(
-        f"{looks[method].label} from call {plain(k)}" for k, method in leaders(_asked(costs))
+        f"{looks[best.method].label} from call {plain(best.call)}"
+        for best in leaders(_asked(costs))
     )
     return Figure(
         name,
@@ -219,17 +168,17 @@ def _leaders(cells: dict[str, dict[str, Spent]]) -> Table:
         order = leaders(_asked(costs))
         if not order:
             continue
-        (_, first), (last, best) = order[0], order[-1]
-        between = ", ".join(f"{label(name)} from {plain(k)}" for k, name in order[1:-1])
+        first, last = order[0], order[-1]
+        between = ", ".join(f"{label(b.method)} from {plain(b.call)}" for b in order[1:-1])
         rows.append(
             [
                 cell,
-                label(first),
-                micro(costs[first].start),
+                label(first.method),
+                micro(first.start),
                 between or NONE,
-                label(best),
-                count(last),
-                micro(costs[best].further),
+                label(last.method),
+                count(last.call),
+                micro(last.further),
             ]
         )
     return Table(
@@ -246,7 +195,7 @@ def _leaders(cells: dict[str, dict[str, Spent]]) -> Table:
 def _versus(cells: dict[str, dict[str, Spent]], looks: dict[str, Style]) -> list[Versus]:
     """The widget of any two methods; it starts with those that most often begin and end."""
     ends = [leaders(_asked(costs)) for costs in cells.values()]
-    pairs = [(order[0][1], order[-1][1]) for order in ends if len(order) > 1]
+    pairs = [(order[0].method, order[-1].method) for order in ends if len(order) > 1]
     names = list(looks)
     if len(names) < 2:
         return []

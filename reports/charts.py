@@ -254,13 +254,8 @@ def points(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[s
     return _spec(encoded, rows=rows)
 
 
-def strip(
-    rows: list[Row], series: Sequence[Style], x: Axis, bound: Ghost | None = None
-) -> dict[str, Any]:
-    """One row of symbols a series, labelled with its name, in the order of the legend.
-
-    ``bound`` is drawn from top to bottom at the x of its first point.
-    """
+def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
+    """One row of symbols a series, labelled with its name, in the order of the legend."""
     import altair as alt
 
     looks, labels = _looks(series), {s.name: s.label for s in series}
@@ -273,21 +268,4 @@ def strip(
         tooltip=_hover(x.title, "cell"),
     )
     named = [{**r, "n": labels[r["s"]]} for r in rows]
-    if bound is None:
-        spec = _spec(encoded, rows=named)
-    else:
-        ends = [{"x": bound.points[0][0], "g": bound.text}]
-        spec = _spec(alt.layer(encoded, *_bound()), rows=named, bound=ends)
-    return {**spec, "height": 34 * len(series)}
-
-
-def _bound() -> list[Any]:
-    import altair as alt
-
-    at, ink = alt.X("x:Q"), alt.value("var(--ink)")
-    line = _named("bound").mark_rule(strokeWidth=2, strokeDash=[6, 4])
-    text = _named("bound").mark_text(baseline="bottom", dy=-3)
-    return [
-        line.encode(x=at, color=ink),
-        text.encode(x=at, y=alt.value(0), text="g:N", color=ink),
-    ]
+    return {**_spec(encoded, rows=named), "height": 34 * len(series)}

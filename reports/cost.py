@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import Cut, answered, cuts, dicts, first_derivative
-from diffbench.analysis.claims import BOUND, LEAST_OPS
-from diffbench.analysis.growth import operations
-from diffbench.analysis.ratios import median
+from diffbench.analysis.claims import BOUND
+from diffbench.analysis.overhead import by_operations, by_time, overheads
 from diffbench.page import Page
 from diffbench.reports.calls import calls
-from diffbench.reports.charts import Axis, Ghost, lines, strip
-from diffbench.reports.formats import blank, count, interval, number, plain
+from diffbench.reports.charts import Axis, lines
+from diffbench.reports.formats import count, interval, number, plain
 from diffbench.reports.sections import Choice, Column, Figure, Option, Table, Text
+from diffbench.reports.strips import bounded
 from diffbench.reports.styles import Style, label, ordered, style_of
 
 if TYPE_CHECKING:
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
-LIMIT = Ghost(f"bound: {BOUND:g}", ((BOUND, 0.0),))
-BYTES = 1024.0
 INTRODUCTION = (
     "What a gradient costs beside f, what it costs before the first answer, and what it keeps in "
-    "memory. Reverse mode takes at most five times the operations of f, whatever n; how much "
-    "time that is depends on the machine that runs the operations."
+    f"memory. In theory reverse mode takes at most {BOUND:g} times the operations of f, whatever "
+    "n; how much time that is depends on the machine that runs them."
 )
 
 
@@ -51,12 +49,9 @@ def render(run: Run) -> list[Any]:
 def _ratios(ok: pd.DataFrame) -> list[Any]:
     """Gradients (one output) over their primal: by operations, and by time."""
     rows = ok[ok["operator"] == "gradient"]
-    rows = rows.assign(operations=operations(rows) / rows["primal_ops"])
-    counted = rows[(rows["operations"] > 0) & (rows["primal_ops"] >= LEAST_OPS)]
-    timed = rows[rows["ratio_own_primal"] > 0]
     made = [
-        (counted, "operations", "Operations of a gradient over those of f", OPERATIONS),
-        (timed, "ratio_own_primal", "Time of a gradient over that of the method's own f", TIME),
+        (by_operations(rows), "operations", "Operations of a gradient over those of f", OPERATIONS),
+        (by_time(rows), "time", "Time of a gradient over that of the method's own f", TIME),
     ]
     made = [case for case in made if len(case[0])]
     if not made:
@@ -79,27 +74,24 @@ TIME = (
 
 
 def _ratio(
-    rows: pd.DataFrame, field: str, title: str, sentence: str, looks: dict[str, Style]
+    rows: pd.DataFrame, what: str, title: str, sentence: str, looks: dict[str, Style]
 ) -> Figure:
     mine = [looks[name] for name in ordered(rows["method"])]
     data = [
         {
             "s": row["method"],
-            "x": row[field],
+            "x": row["ratio"],
             "i": row["instance"],
-            "xt": f"{plain(row[field])} ×",
-            "yt": row["operator"],
+            "xt": f"{plain(row['ratio'])} ×",
             "v": row["verdict"] or "no verdict",
         }
         for row in dicts(rows)
     ]
-    axis = Axis(f"{title.partition(' ')[0].lower()}, in those of f (×)", holds=(BOUND,))
-    spec = strip(data, mine, axis, LIMIT)
-    table = _spread(rows, field, title)
-    return Figure(f"ratio by {field}", title, sentence, spec, table, x="x")
+    spec = bounded(data, mine, f"{what}, in those of f (×)", BOUND)
+    return Figure(f"ratio of {what}", title, sentence, spec, _spread(rows, what, title), x="x")
 
 
-def _spread(rows: pd.DataFrame, field: str, title: str) -> Table:
+def _spread(rows: pd.DataFrame, what: str, title: str) -> Table:
     columns = (
         Column("Method"),
         Column("Gradients", True),
@@ -110,24 +102,21 @@ def _spread(rows: pd.DataFrame, field: str, title: str) -> Table:
         Column(f"Above {BOUND:g}", True),
         Column("Where it is most"),
     )
-    table = []
-    for name in ordered(rows["method"]):
-        mine = rows[rows["method"] == name]
-        middle = median([float(v) for v in mine[field]])
-        worst = mine.loc[mine[field].idxmax()]
-        table.append(
-            [
-                label(name),
-                count(len(mine)),
-                number(float(mine[field].min())),
-                number(middle.value),
-                interval(middle.low, middle.high),
-                number(float(worst[field])),
-                count(int((mine[field] > BOUND).sum())),
-                worst["instance"],
-            ]
-        )
-    return Table(f"ratio by {field}", f"{title}, by method", columns, table)
+    found = overheads(rows)
+    table = [
+        [
+            label(name),
+            count(found[name].cells),
+            number(found[name].least),
+            number(found[name].middle.value),
+            interval(found[name].middle.low, found[name].middle.high),
+            number(found[name].most),
+            count(found[name].above),
+            found[name].where,
+        ]
+        for name in ordered(found)
+    ]
+    return Table(f"ratio of {what}", f"{title}, by method", columns, table)
 
 
 # --- memory -----------------------------------------------------------------------------------
@@ -170,35 +159,31 @@ def _memory_of(cut: Cut, field: str, looks: dict[str, Style]) -> Figure:
         {
             "s": method,
             "x": depth,
-            "y": value / BYTES,
+            "y": value,
             "i": cut.name,
             "xt": f"{depth}",
-            "yt": f"{plain(value / BYTES)} KiB",
+            "yt": f"{plain(value)} bytes",
             "v": "",
         }
         for (method, depth), value in found.items()
     ]
     sizes = sorted({depth for _, depth in found})
-    columns = (Column("Method"), *(Column(f"depth {d}, KiB", True) for d in sizes))
+    columns = (Column("Method"), *(Column(f"depth {d}, bytes", True) for d in sizes))
     table = [
-        [label(m), *(number(_kib(found.get((m, d)))) for d in sizes)]
-        for m in ordered(cut.rows["method"])
+        [label(m), *(count(found.get((m, d))) for d in sizes)] for m in ordered(cut.rows["method"])
     ]
     held = f" ({cut.held})" if cut.held else ""
+    axes = Axis("depth", sizes=True), Axis("bytes", ticks="short")
     return Figure(
         name,
         f"{title}: {cut.operator} of {cut.name} against depth{held}",
         f"Memory of one {cut.operator} of {cut.name} against depth{held}: {what}. A tape grows "
         "with the length of the computation unless a method recomputes parts of it.",
-        lines(rows, list(looks.values()), Axis("depth", sizes=True), Axis("KiB", ticks="short")),
+        lines(rows, list(looks.values()), *axes),
         Table(name, f"{title} of {cut.name} against depth", columns, table, plain=True),
         x="x",
         y="y",
     )
-
-
-def _kib(value: Any) -> float | None:
-    return None if value is None or blank(value) else float(value) / BYTES
 
 
 PAGE = Page(name="cost", title="Cost", order=54, render=render)

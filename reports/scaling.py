@@ -144,13 +144,16 @@ def _timed(cut: Cut, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counted(cut: Cut, row: dict[str, Any]) -> dict[str, Any]:
+    called = blank(row["graph_ops"])
     return {
         "s": row["method"],
         "x": row[cut.axis],
         "y": row["operations"],
         "i": row["instance"],
         "xt": f"{row[cut.axis]}",
-        "yt": plain(row["operations"]),
+        "yt": f"{plain(row['calls_f'])} × {plain(row['primal_ops'])}"
+        if called
+        else plain(row["graph_ops"]),
         "v": row["verdict"] or "no verdict",
     }
 
@@ -206,10 +209,11 @@ def _passes(row: dict[str, Any]) -> Cell:
 
 def _operations(name: str, title: str, cut: Cut, rows: list[dict[str, Any]]) -> Table:
     sizes = sorted({row["x"] for row in rows})
-    found = {(row["s"], row["x"]): row["y"] for row in rows}
+    # A number as it was counted; a product, of calls and operations of f, by its factors.
+    found = {(row["s"], row["x"]): row["yt"] for row in rows}
     columns = (Column("Method"), *(Column(f"{cut.axis} = {size}", True) for size in sizes))
     table = [
-        [label(method), *(count(found.get((method, size))) for size in sizes)]
+        [label(method), *(found.get((method, size), NONE) for size in sizes)]
         for method in ordered(row["s"] for row in rows)
     ]
     return Table(name, title, columns, table, plain=True)

@@ -36,8 +36,6 @@ COMPLEX = (
 )
 TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
 
-THINNED = 10  # of so many steps the table shows one; the chart draws them all
-
 
 def render(run: Run) -> list[Any]:
     """The figure, the minima and the slopes."""
@@ -58,12 +56,10 @@ def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
         style = looks[METHODS[scheme]]
         measured = errors(studies, scheme)
         bound = envelope(measured)
-        points = zip(measured["h"], measured["error"], bound, strict=True)
-        for i, (h, error, top) in enumerate(points):
+        for h, error, top in zip(measured["h"], measured["error"], bound, strict=True):
             # A logarithm has no place for an error of exactly zero: the table shows it.
             rows.append({"s": style.name, "x": h, "y": error or None, "e": top or None})
-            if i % THINNED == 0:
-                table.append([style.label, number(h), number(error), number(top)])
+            table.append([style.label, number(h), number(error), number(top)])
     spec = curves(
         rows,
         list(looks.values()),
@@ -87,7 +83,7 @@ def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
         "it the subtraction's round-off grows like 1/h. No difference gives all 16 digits."
         + (COMPLEX if "complex" in found else ""),
         spec,
-        Table("error against step size", f"Error at one of {THINNED} steps", columns, table),
+        Table("error against step size", "Error at each step", columns, table),
         tuple(looks.values()),
         x="x",
         y="y",

@@ -134,8 +134,9 @@ def _price(first: pd.DataFrame) -> Iterator[Answer]:
     counted = rows[rows["graph_ops"].notna() & (rows["primal_ops"] >= LEAST_OPS)]
     if counted.empty:
         return
-    ratio = counted["graph_ops"] / counted["primal_ops"]
-    worst = counted.iloc[int(ratio.to_numpy().argmax())]
+    counted = counted.assign(ratio=counted["graph_ops"] / counted["primal_ops"])
+    ratio = counted["ratio"]
+    worst = counted.sort_values(["ratio", "instance", "method"]).iloc[-1]
     over = int((ratio > BOUND).sum())
     timed = median([float(v) for v in rows["ratio_own_primal"] if not blank(v)])
     spread = "" if blank(timed.low) else f" ({interval(timed.low, timed.high)})"

@@ -226,10 +226,12 @@ def test_leaders_follow_the_least_total() -> None:
         "long": calls.Spent(90.0, 1.0, 0.1, 0.1, 0.1),
     }
     found = calls.leaders(costs)
-    assert found == [(1.0, "quick"), (9.0, "middle"), (216.0, "long")]
+    assert [(b.call, b.method) for b in found] == [(1, "quick"), (9, "middle"), (216, "long")]
+    assert [b.start for b in found] == [costs[b.method].start for b in found]
     for k in (1, 5, 20, 100, 300, 5000):
         best = min(costs, key=lambda name: costs[name].total(k))
-        assert best == [name for at, name in found if at <= k][-1]
+        assert best == [b.method for b in found if b.call <= k][-1]
+    assert calls.totals(costs, [1, 3])["middle"] == [5.0, 6.0]
     assert calls.leaders({}) == []
 
 

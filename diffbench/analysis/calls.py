@@ -7,7 +7,7 @@ once; a further call is the steady state, with its 95 % interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -16,7 +16,7 @@ from diffbench.analysis.cells import dicts, trusted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Spent", "break_even", "leaders", "spent"]
+__all__ = ["Leader", "Spent", "break_even", "leaders", "spent", "totals"]
 
 
 @final
@@ -69,19 +69,40 @@ def _crossing(start: float, gain: float) -> float:
     return 1.0 + math.ceil(max(start, 0.0) / gain)
 
 
-def leaders(costs: Mapping[str, Spent]) -> list[tuple[float, str]]:
-    """(k, method) of who has spent least from call k on, beginning with the first call."""
+@final
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """A method that has spent least from a call on, and what it spends."""
+
+    method: str
+    call: float
+    start: float
+    further: float
+
+
+def leaders(costs: Mapping[str, Spent]) -> list[Leader]:
+    """Who has spent least, beginning with the first call."""
     if not costs:
         return []
-    best = min(costs, key=lambda name: (costs[name].start, costs[name].further, name))
-    found = [(1.0, best)]
-    while True:
-        mine = costs[found[-1][1]]
-        faster = [name for name, other in costs.items() if other.further < mine.further]
-        if not faster:
-            return found
-        nearest = min(faster, key=lambda name: (_real(mine, costs[name]), costs[name].further))
-        found.append((break_even(mine, costs[nearest])[0], nearest))
+    name, call = min(costs, key=lambda k: (costs[k].start, costs[k].further, k)), 1.0
+    found = []
+    while name:
+        mine = costs[name]
+        found.append(Leader(name, call, mine.start, mine.further))
+        name = _next(costs, mine)
+        call = break_even(mine, costs[name])[0] if name else call
+    return found
+
+
+def _next(costs: Mapping[str, Spent], mine: Spent) -> str:
+    """Whose line crosses this one first; empty where none ever does."""
+    faster = [name for name, other in costs.items() if other.further < mine.further]
+    return min(faster, key=lambda k: (_real(mine, costs[k]), costs[k].further, k), default="")
+
+
+def totals(costs: Mapping[str, Spent], calls: Sequence[int]) -> dict[str, list[float]]:
+    """Seconds of each number of calls, by method."""
+    return {name: [spent.total(k) for k in calls] for name, spent in costs.items()}
 
 
 def _real(cheap: Spent, dear: Spent) -> float:

@@ -120,7 +120,9 @@ def mode_winners(records: pd.DataFrame, exact: bool = False) -> pd.DataFrame:
     modes = [mode(*pair) for pair in zip(rows["method"], rows["category"], strict=True)]
     rows = rows.assign(by=rows["method"], method=modes).sort_values(["run_s", "by"])
     rows = rows.drop_duplicates([*PLACE, "method"])
-    return _best(rows).merge(rows[[*PLACE, "method", "by"]])
+    best, keys = _best(rows), [*PLACE, "method"]
+    by = dict(zip(rows[keys].itertuples(index=False, name=None), rows["by"], strict=True))
+    return best.assign(by=[by[key] for key in best[keys].itertuples(index=False, name=None)])
 
 
 def mode(method: str, category: str) -> str:

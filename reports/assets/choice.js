@@ -1,7 +1,7 @@
 // Choosers: of the options of a choice one is shown; which one stands in the URL.
 "use strict";
 (() => {
-  const { all, legend, list, make, setList } = window.report;
+  const { all, list, make, setList } = window.diffbench;
   all(".choice").forEach((choice) => {
     const key = "pick:" + choice.dataset.name;
     const selects = all(".picks select", choice);
@@ -24,7 +24,6 @@
         setList(key, chosen ? words[chosen] : []);
       });
     });
-    legend(choice);
     const kept = list(key);
     show(Math.max(0, words.findIndex((mine) => kept.length && mine.every((word, i) => word === kept[i]))));
     choice.classList.add("on");

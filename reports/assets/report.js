@@ -285,7 +285,8 @@
     else behind.addEventListener("toggle", () => setUpTable(box), { once: true });
   });
   figures.forEach(setUpFigure);
-  window.report = { all, data, legend, list, make, setList };  // for the scripts after this one
+  all(".choice").forEach(legend);
+  window.diffbench = { all, data, list, make, setList }; // for the scripts after this one
   if (window.vegaEmbed) watch();
   let width = innerWidth;
   addEventListener("resize", () => {

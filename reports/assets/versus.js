@@ -1,7 +1,7 @@
 // Two methods side by side, cell by cell: from which call on the one costs less in all.
 "use strict";
 (() => {
-  const { all, data, list, make, setList } = window.report;
+  const { all, data, list, make, setList } = window.diffbench;
   const micro = (seconds) => Number((seconds * 1e6).toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3, useGrouping: false });
   // Total of k calls: first + (k - 1) further; the lines cross where the dearer start is made good.
   const crossing = (start, further) => (start > 0 && further > 0 ? 1 + Math.ceil(start / further) : null);
