@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.calls import Spent, leaders, spent, totals
+from diffbench.analysis.calls import Spent, leaders, spent
 from diffbench.analysis.cells import spelled
 from diffbench.reports.charts import Axis, lines
-from diffbench.reports.formats import NONE, count, interval, micro, number, plain
+from diffbench.reports.formats import NONE, count, interval, micro, plain
 from diffbench.reports.sections import Choice, Column, Figure, Option, Table, Text, Versus
 from diffbench.reports.strips import PARTS, split
 from diffbench.reports.styles import Style, label, style_of
@@ -28,7 +28,6 @@ TOTALS = [
     {"calculate": "format(datum.x, ',.4~r') + ' calls'", "as": "xt"},
     {"calculate": "format(datum.y * 1e3, '.3~r') + ' ms'", "as": "yt"},
 ]
-SHOWN = (1, 100, 10_000)
 STARTS = (
     "Deriving, tracing or compiling is paid once. A method that prepares long and answers fast "
     "pays off from some call on: where its line falls below the other's. Preparing and the first "
@@ -73,16 +72,8 @@ def _split(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figur
     name = f"split {cell}"
     shown = {method: costs[method] for method in looks if method in costs}
     rows = [
-        {
-            "s": method,
-            "x": getattr(times, part),
-            "p": told,
-            "l": min(times.prepare, times.first, times.further),
-            "h": max(times.prepare, times.first, times.further),
-            "xt": f"{plain(getattr(times, part) * 1e6)} µs",
-        }
+        {"s": method, "i": cell, **{told: getattr(times, part) for part, told, *_ in PARTS}}
         for method, times in shown.items()
-        for part, told, *_ in PARTS
     ]
     columns = (
         Column("Method"),
@@ -114,8 +105,7 @@ def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figu
         {"s": method, "i": cell, "a": times.start, "r": times.further}
         for method, times in shown.items()
     ]
-    whole = totals(shown, CALLS).values()
-    ends = [{"x": k, "y": y} for times in whole for k, y in zip(CALLS, times, strict=True)]
+    ends = [{"x": k, "y": t.total(k)} for t in shown.values() for k in CALLS]
     spec = lines(
         ends,
         list(looks.values()),
@@ -125,24 +115,21 @@ def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figu
     layers = [{**layer, "transform": TOTALS} for layer in spec["layer"]]
     spec = {**spec, "layer": layers, "datasets": {"rows": rows}}
     columns = (
-        Column("Method"),
-        *(Column(f"{calls} call{'s' * (calls > 1)}, ms", True) for calls in SHOWN),
+        Column("Cheapest in all"),
+        Column("from call", True),
+        Column("Until the first answer, µs", True),
+        Column("A further call, µs", True),
     )
-    table = [
-        [label(method), *(number(seconds * 1e3) for seconds in whole)]
-        for method, whole in totals(shown, SHOWN).items()
-    ]
-    told = ", then ".join(
-        f"{looks[best.method].label} from call {plain(best.call)}"
-        for best in leaders(_asked(costs))
-    )
+    order = leaders(_asked(costs))
+    table = [[label(b.method), count(b.call), micro(b.start), micro(b.further)] for b in order]
+    told = ", then ".join(f"{label(b.method)} from call {plain(b.call)}" for b in order)
     return Figure(
         name,
         f"Time of k calls, preparing included: {cell}",
         f"Where two lines cross is the break-even of their methods. Cheapest in all: {told}. The "
         "hand-written derivative prepares nothing and is not counted there.",
         spec,
-        Table(name, f"Time of k calls: {cell}", columns, table, plain=True),
+        Table(name, f"Who costs least: {cell}", columns, table, plain=True),
         x="x",
         y="y",
     )

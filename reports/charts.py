@@ -45,6 +45,7 @@ EXPRESSIONS = {
     "": "abs(datum.value) < 1000 ? format(datum.value, '~r') : format(datum.value, '~s')",
     "seconds": "format(datum.value, '~s') + 's'",
     "short": "format(datum.value, '~s')",
+    "size": "format(datum.value, 'd')",
     "power": "datum.value == 0 ? '0' : format(datum.value, '.0e')",
 }
 
@@ -93,7 +94,8 @@ def _scale(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
 
 
 def _ticks(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"labelExpr": EXPRESSIONS[axis.ticks], "tickCount": 7}
+    written = "size" if axis.sizes else axis.ticks
+    shown: dict[str, Any] = {"labelExpr": EXPRESSIONS[written], "tickCount": 7}
     positive = [v for v in values if v > 0]
     if axis.log and positive:
         ticks = sorted(set(positive)) if axis.sizes else decades(positive)

@@ -26,7 +26,10 @@ Spec = dict[str, Any]
 ROWS = {"name": "rows"}
 TILES = [{"filter": "datum.k == 'tile'"}]
 HATCHED = [{"filter": "datum.k == 'hatch'"}]
-TIPS = (("s", "fastest"), ("i", "instance"), ("r", "ranking"), ("v", "verdict"))
+TIPS = [
+    {"field": field, "type": "nominal", "title": title}
+    for field, title in (("s", "fastest"), ("i", "instance"), ("r", "ranking"), ("v", "verdict"))
+]
 PANEL, INK = {"value": "var(--panel)"}, {"value": "var(--ink)"}
 
 
@@ -58,13 +61,12 @@ def _areas(at: Spec, paint: Spec) -> list[Spec]:
     box |= {"y": {**at["y"], "field": "y0"}, "y2": {"field": "y1"}}
     shade = {"domain": [0, 1], "range": [0, 1]}
     opacity = {"field": "o", "type": "quantitative", "legend": None, "scale": shade}
-    tips = [{"field": field, "type": "nominal", "title": title} for field, title in TIPS]
     return [
         {
             "data": ROWS,
             "transform": TILES,
             "mark": {"type": "rect", "stroke": "var(--axis)", "strokeOpacity": 0.7},
-            "encoding": {**box, "fill": paint, "fillOpacity": opacity, "tooltip": tips},
+            "encoding": {**box, "fill": paint, "fillOpacity": opacity, "tooltip": TIPS},
         },
         {
             "data": ROWS,
@@ -84,7 +86,8 @@ def _letters(at: Spec) -> list[Spec]:
     """The letters, and a halo behind them that keeps the lines away."""
     mark: Spec = {"type": "text", "fontWeight": 700, "fontSize": 16}
     halo: Spec = {**mark, "strokeWidth": 6, "strokeJoin": "round"}
-    text: Spec = {**at, "text": {"field": "t", "type": "nominal"}}
+    # They lie over the tiles, so they tell what the tiles tell.
+    text: Spec = {**at, "text": {"field": "t", "type": "nominal"}, "tooltip": TIPS}
     layer = {"data": ROWS, "transform": TILES}
     return [
         {**layer, "mark": halo, "encoding": {**text, "color": PANEL, "stroke": PANEL}},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import HELD, Cut, answered, cuts, dicts
 from diffbench.analysis.growth import COUNTED, Growth, growth, operations
-from diffbench.analysis.scaling import Fit, kind_of
+from diffbench.analysis.scaling import LEAST_SLOPE, Fit, kind_of
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, lines
 from diffbench.reports.formats import (
@@ -61,7 +61,8 @@ def render(run: Run) -> list[Any]:
     for axis, (title, _) in AXES.items():
         if found[axis]:
             blocks += [Text(title), _choice(axis, found[axis])]
-    grown = [growth(cut, name) for cut in every for name in _methods(cut)]
+    long = [cut for cut in every if cut.rows[cut.axis].nunique() >= LEAST_SLOPE]
+    grown = [growth(cut, name) for cut in long for name in _methods(cut)]
     return [*blocks, Text("Exponents beside theory"), *_unexpected(grown), _exponents(grown)]
 
 
@@ -277,7 +278,8 @@ def _exponents(grown: Sequence[Growth]) -> Table:
         "time over the method's own f; differences are fitted against their calls of f. A claim "
         "holds where the interval lies within 0.1 of theory, is unexpected where it lies outside, "
         "else it is not decidable here. With fewer than five sizes the interval is only that of "
-        "the times. A line is of one machine. The exponent of a method's own passes is exact.",
+        f"the times, and with fewer than {LEAST_SLOPE} there is no exponent. The exponent of a "
+        "method's own passes is exact.",
         columns,
         [_row(g) for g in grown],
     )

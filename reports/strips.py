@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from diffbench.reports.charts import Row
+from diffbench.reports.charts import Row, decades
 from diffbench.reports.styles import SYMBOLS, Style
 
 __all__ = ["PARTS", "bounded", "split"]
@@ -25,7 +25,7 @@ def bounded(rows: list[Row], series: Sequence[Style], title: str, bound: float) 
     """A symbol a row at x, and a dashed line from top to bottom at the bound."""
     ends = [{"x": bound, "g": f"bound: {bound:g}"}]
     looks = {"shape": _scaled("s", [s.name for s in series], [s.path for s in series])}
-    ticks = {"labelExpr": "format(datum.value, '~s')", "tickCount": 7}
+    ticks = {"format": "~r", "values": decades([bound, *(row["x"] for row in rows)])}
     x = {"field": "x", "type": "quantitative", "title": title, "scale": LOG, "axis": ticks}
     ink = {"color": {"value": "var(--ink)"}}
     tips = (("n", "method"), ("i", "instance"), ("xt", title), ("v", "verdict"))
@@ -53,14 +53,21 @@ def bounded(rows: list[Row], series: Sequence[Style], title: str, bound: float) 
 
 
 def split(rows: list[Row], series: Sequence[Style]) -> Spec:
-    """Three symbols (p) a series on one line at x, from the least (l) to the most (h)."""
+    """Three symbols a row on one line, from the least to the most of its PARTS."""
     x = {
         "type": "quantitative",
-        "title": "    ".join(f"{mark} {told}" for _, told, _, mark in PARTS),
+        "title": " ".join(f"{mark} {told.removesuffix(' call')}" for _, told, _, mark in PARTS),
         "scale": LOG,
         "axis": {"labelExpr": "format(datum.value, '~s') + 's'", "tickCount": 6},
     }
-    shape = _scaled("p", [told for _, told, _, _ in PARTS], [SYMBOLS[s] for _, _, s, _ in PARTS])
+    names = [told for _, told, _, _ in PARTS]
+    every = ", ".join(f"datum['{told}']" for told in names)
+    ends = [{"calculate": f"{f}({every})", "as": end} for f, end in (("min", "l"), ("max", "h"))]
+    apart = [
+        {"fold": names, "as": ["p", "x"]},
+        {"calculate": "format(datum.x * 1e6, ',.3~r') + ' µs'", "as": "xt"},
+    ]
+    shape = _scaled("p", names, [SYMBOLS[symbol] for _, _, symbol, _ in PARTS])
     tips = _tips((("n", "method"), ("p", "what"), ("xt", "time")))
     at = _lines(series)
     return _spec(
@@ -68,11 +75,13 @@ def split(rows: list[Row], series: Sequence[Style]) -> Spec:
         [
             {
                 "data": ROWS,
+                "transform": ends,
                 "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.6},
                 "encoding": {**at, "x": {**x, "field": "l"}, "x2": {"field": "h"}},
             },
             {
                 "data": ROWS,
+                "transform": apart,
                 "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
                 "encoding": {**at, "x": {**x, "field": "x"}, "shape": shape, "tooltip": tips},
             },

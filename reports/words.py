@@ -58,7 +58,7 @@ def _sizes(rows: pd.DataFrame, axis: str) -> pd.Series[float]:
 def _who(rows: pd.DataFrame, axis: str) -> str:
     found = border(rows, _sizes(rows, axis))
     if found is None:
-        return f"No mode holds from some size on: {_tally(rows)}."
+        return f"No mode holds from some size on; {_most(rows)}."
     verb = "is never beaten" if found.alone < found.cells else "wins"
     return f"{_condition(found, axis)}, {found.mode} {verb}: {_held(found)}."
 
@@ -88,6 +88,14 @@ def _evidence(rows: pd.DataFrame, exact: pd.DataFrame, axis: str) -> str:
     if len(exact) and _who(exact, axis) != _who(rows, axis):
         told.append(f"Among answers exact to rounding: {_who(exact, axis)}")
     return " ".join(told)
+
+
+def _most(rows: pd.DataFrame) -> str:
+    alone = ranked(Counter(rows.loc[rows["clear"], "method"]))
+    if not alone:
+        return f"all {len(rows)} instances are ties"
+    name, times = alone[0]
+    return f"most often it is {name}, alone in {times} of {len(rows)} instances"
 
 
 def _tally(rows: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ once; a further call is the steady state, with its 95 % interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -16,7 +16,7 @@ from diffbench.analysis.cells import dicts, trusted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Leader", "Spent", "break_even", "leaders", "spent", "totals"]
+__all__ = ["Leader", "Spent", "break_even", "leaders", "spent"]
 
 
 @final
@@ -98,11 +98,6 @@ def _next(costs: Mapping[str, Spent], mine: Spent) -> str:
     """Whose line crosses this one first; empty where none ever does."""
     faster = [name for name, other in costs.items() if other.further < mine.further]
     return min(faster, key=lambda k: (_real(mine, costs[k]), costs[k].further, k), default="")
-
-
-def totals(costs: Mapping[str, Spent], calls: Sequence[int]) -> dict[str, list[float]]:
-    """Seconds of each number of calls, by method."""
-    return {name: [spent.total(k) for k in calls] for name, spent in costs.items()}
 
 
 def _real(cheap: Spent, dear: Spent) -> float:

@@ -16,6 +16,7 @@ from typing import final
 
 __all__ = [
     "FLOOR",
+    "LEAST_SLOPE",
     "TOLERANCE",
     "Fit",
     "exponent",
