@@ -235,6 +235,15 @@ def test_leaders_follow_the_least_total() -> None:
     assert calls.leaders({}) == []
 
 
+def test_who_leads_for_no_whole_call_is_no_leader() -> None:
+    costs = {
+        "a": calls.Spent(0.0, 1.0, 1.0, 1.0, 1.0),
+        "b": calls.Spent(1.2, 1.0, 0.5, 0.5, 0.5),  # its line crosses that of a at call 3.4
+        "c": calls.Spent(2.45, 1.0, 0.0, 0.0, 0.0),  # and that of c crosses it at 3.5
+    }
+    assert [b.method for b in calls.leaders(costs)] == ["a", "c"]
+
+
 def test_what_is_spent_leaves_wrong_answers_out() -> None:
     rows = synthetic.records()
     rows = rows[(rows["instance"] == "helmholtz[n=2]") & (rows["operator"] == "gradient")]

@@ -85,9 +85,11 @@ def leaders(costs: Mapping[str, Spent]) -> list[Leader]:
     if not costs:
         return []
     name, call = min(costs, key=lambda k: (costs[k].start, costs[k].further, k)), 1.0
-    found = []
+    found: list[Leader] = []
     while name:
         mine = costs[name]
+        if found and found[-1].call == call:  # it led for less than a whole call
+            found.pop()
         found.append(Leader(name, call, mine.start, mine.further))
         name = _next(costs, mine)
         call = break_even(mine, costs[name])[0] if name else call
