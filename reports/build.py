@@ -17,12 +17,17 @@ from typing import Any
 import diffbench.reports
 from diffbench.page import Page
 from diffbench.reports.charts import CONFIG
-from diffbench.reports.sections import Figure, Grid, Text
+from diffbench.reports.packing import lean, packed
+from diffbench.reports.sections import Choice, Figure, Grid, Text, Versus
 from diffbench.reports.styles import css
 
 __all__ = ["html", "write"]
 
 HERE = Path(__file__).parent
+SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js")  # in the order that they run
+STYLESHEETS = ("report.css", "pages.css")
+WIDEST = 64  # columns of a table whose numbers are set to the right
+DIGITS = 10  # of the number behind a cell
 
 
 def write(run: Any, path: Path | str, pages: Iterable[Page] | None = None) -> Path:
@@ -41,17 +46,22 @@ def html(run: Any, pages: Iterable[Page] | None = None) -> str:
     chosen = sorted(_built_in() if pages is None else pages, key=lambda p: (p.order, p.name))
     rendered = [_render(page, run) for page in chosen]
     figures = [block for page in rendered for block in _figures(page["blocks"])]
-    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _asset("report.js")}
+    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _assets(SCRIPTS)}
     template = _templates().get_template("report.html.j2")
     return str(
         template.render(
             title=f"diffbench: {run.folder.name}",
             pages=rendered,
-            stylesheet=_asset("report.css"),
+            stylesheet=_assets(STYLESHEETS),
             colours=css(),
             scripts=scripts,
             policy=_policy(scripts.values()),
-            data={"config": CONFIG, "specs": {f.name: f.spec for f in figures}},
+            widest=WIDEST,
+            data={
+                "config": CONFIG,
+                "versus": _versus(rendered),
+                **packed(_finite({f.name: f.spec for f in figures})),
+            },
         )
     )
 
@@ -76,9 +86,16 @@ def _figures(blocks: Iterable[Any]) -> list[Figure]:
     for block in blocks:
         if isinstance(block, Grid):
             found += _figures(block.blocks)
+        elif isinstance(block, Choice):
+            found += [figure for option in block.options for figure in option.figures]
         elif isinstance(block, Figure):
             found.append(block)
     return found
+
+
+def _versus(pages: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    blocks = [block for page in pages for block in page["blocks"] if isinstance(block, Versus)]
+    return {b.name: {"series": b.series, "rows": b.rows, "chosen": b.chosen} for b in blocks}
 
 
 def _id(name: str) -> str:
@@ -89,8 +106,8 @@ def _id(name: str) -> str:
 # --- what is inlined --------------------------------------------------------------------------
 
 
-def _asset(name: str) -> str:
-    return (HERE / "assets" / name).read_text(encoding="utf-8")
+def _assets(names: Iterable[str]) -> str:
+    return "".join((HERE / "assets" / name).read_text(encoding="utf-8") for name in names)
 
 
 @cache
@@ -145,9 +162,10 @@ def _svg(figure: Figure) -> str:
     import vl_convert
 
     spec = {**_finite(figure.spec), "config": CONFIG}
-    svg = vl_convert.vegalite_to_svg(spec)
+    svg: str = vl_convert.vegalite_to_svg(spec)
     svg = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", svg)
     svg = re.sub(r' (?:class|aria-[a-z]+|role|pointer-events|font-family)="[^"]*"', "", svg)
+    svg = lean(svg, hashlib.sha256(figure.name.encode()).hexdigest()[:5])
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
@@ -166,6 +184,7 @@ def _templates() -> Any:
     environment.filters["json"] = lambda value: Markup(_json(value))
     environment.filters["svg"] = lambda figure: Markup(_svg(figure))
     environment.filters["trusted"] = Markup  # our own assets and nothing else
+    environment.filters["short"] = lambda v: f"{v:.{DIGITS}g}" if isinstance(v, float) else v
     environment.filters["id"] = _id
     environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment

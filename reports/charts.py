@@ -12,7 +12,7 @@ from typing import Any, final
 
 from diffbench.reports.styles import Style
 
-__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "lines", "points", "strip", "tiles"]
+__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "lines", "points", "strip"]
 
 Row = dict[str, Any]
 SIZE = {"width": 620, "height": 420}
@@ -45,6 +45,7 @@ EXPRESSIONS = {
     "": "abs(datum.value) < 1000 ? format(datum.value, '~r') : format(datum.value, '~s')",
     "seconds": "format(datum.value, '~s') + 's'",
     "short": "format(datum.value, '~s')",
+    "size": "format(datum.value, 'd')",
     "power": "datum.value == 0 ? '0' : format(datum.value, '.0e')",
 }
 
@@ -59,6 +60,7 @@ class Axis:
     ticks: str = ""
     domain: tuple[float, float] | None = None
     holds: tuple[float, ...] = ()  # values that it shows whatever the data are
+    sizes: bool = False  # its ticks stand at the values themselves
 
 
 @final
@@ -92,11 +94,12 @@ def _scale(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
 
 
 def _ticks(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"labelExpr": EXPRESSIONS[axis.ticks], "tickCount": 7}
+    written = "size" if axis.sizes else axis.ticks
+    shown: dict[str, Any] = {"labelExpr": EXPRESSIONS[written], "tickCount": 7}
     positive = [v for v in values if v > 0]
     if axis.log and positive:
-        ticks = decades(positive)
-        if math.log10(max(positive) / min(positive)) < 1.5:
+        ticks = sorted(set(positive)) if axis.sizes else decades(positive)
+        if not axis.sizes and math.log10(max(positive) / min(positive)) < 1.5:
             ticks = sorted({t * k for t in ticks for k in (1, 2, 5)})
         shown["values"] = ticks
     return shown
@@ -268,28 +271,3 @@ def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
     )
     named = [{**r, "n": labels[r["s"]]} for r in rows]
     return {**_spec(encoded, rows=named), "height": 34 * len(series)}
-
-
-def tiles(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[str, Any]:
-    """A map: one tile a row, coloured by series, opacity by margin (o), letters (t) in it."""
-    import altair as alt
-
-    xs, ys = sorted({r["x"] for r in rows}), sorted({r["y"] for r in rows}, reverse=True)
-    at = {
-        "x": alt.X("x:O", sort=xs, title=x.title, axis={"labelAngle": 0}),
-        "y": alt.Y("y:O", sort=ys, title=y.title),
-    }
-    colours = {"domain": [s.name for s in series], "range": [s.colour for s in series]}
-    shades = {"domain": [0, 1], "range": [0, 1]}
-    tile = _named("rows").mark_rect(stroke="var(--axis)", strokeOpacity=0.6)
-    text = _named("rows").mark_text(fontWeight=600)
-    layers = [
-        tile.encode(
-            **at,
-            fill=alt.Fill("s:N", scale=colours, legend=None),
-            fillOpacity=alt.FillOpacity("o:Q", scale=shades, legend=None),
-            tooltip=_hover("n, m", "time of one call"),
-        ),
-        text.encode(**at, text="t:N"),
-    ]
-    return _layered(layers, rows, ())

@@ -13,7 +13,7 @@ from diffbench.analysis.scaling import kind_of
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, lines
 from diffbench.reports.formats import NONE, count, interval, number, plain
-from diffbench.reports.sections import Cell, Column, Figure, Grid, Table, Text
+from diffbench.reports.sections import Cell, Choice, Column, Figure, Option, Table, Text
 from diffbench.reports.styles import Style, label, ordered, style_of
 
 if TYPE_CHECKING:
@@ -217,43 +217,55 @@ def _families(made: list[Comparison]) -> Table:
 
 
 def _curves(pairs: list[Comparison], records: pd.DataFrame) -> list[Any]:
-    """One chart a family, along the first size that grows."""
+    """A chart for each family, along the first size that grows."""
     rows = answered(records)
     found: dict[str, Cut] = {}
     for axis in AXES:
         for cut in cuts(rows, axis) if len(rows) else []:
-            found.setdefault(cut.family, cut)
-    figures = [figure for name in sorted(found) if (figure := _figure(found[name], pairs))]
-    if not figures:
+            found.setdefault(cut.name, cut)
+    drawn = {name: _drawn(found[name], pairs) for name in sorted(found)}
+    looks = {look for series in drawn.values() for look in series}
+    legend = [look for look in map(_look, pairs) if look in looks]
+    options = tuple(
+        Option((name,), (_figure(found[name], series, legend),))
+        for name, series in drawn.items()
+        if series
+    )
+    if not options:
         return []
-    return [Text("First derivatives, family by family"), Grid(tuple(figures))]
+    heading = Text("First derivatives, family by family")
+    return [heading, Choice("engines", ("Family",), options, tuple(legend))]
 
 
-def _figure(cut: Cut, pairs: list[Comparison]) -> Figure | None:
+Drawn = dict[Style, list[tuple[int, Ratio]]]
+
+
+def _drawn(cut: Cut, pairs: list[Comparison]) -> Drawn:
+    """The ratios of each pair along the cut, of those that have any."""
     sizes = dict(zip(cut.rows["instance"], cut.rows[cut.axis], strict=True))
     series = {_look(pair): _along(cut, sizes, pair) for pair in pairs}
-    series = {look: ratios for look, ratios in series.items() if ratios}
-    if not series:
-        return None
+    return {look: ratios for look, ratios in series.items() if ratios}
+
+
+def _figure(cut: Cut, series: Drawn, legend: list[Style]) -> Figure:
     rows = [_point(look, at, cell) for look, ratios in series.items() for at, cell in ratios]
     held = f" ({cut.held})" if cut.held else ""
     xs = [row["x"] for row in rows]
     spec = lines(
         rows,
-        list(series),
-        Axis(AXES[cut.axis]),
+        legend,
+        Axis(AXES[cut.axis], sizes=True),
         Axis("in-house over the other, ×", holds=(0.9, 1.1)),
         [Ghost("equally fast", ((min(xs), 1.0), (max(xs), 1.0)))],
     )
     return Figure(
-        f"engines {cut.family}",
-        f"{cut.family}: {cut.operator} against {cut.axis}{held}",
-        f"Time of one {cut.operator} of {cut.family} by an in-house engine over that by the other "
+        f"engines {cut.name}",
+        f"{cut.name}: {cut.operator} against {cut.axis}{held}",
+        f"Time of one {cut.operator} of {cut.name} by an in-house engine over that by the other "
         f"engine, with 95 % intervals, against {cut.axis}{held}. Below the dotted line the "
         "in-house engine is faster; colour tells it, symbol and dash tell the other.",
         spec,
         _table(cut, series),
-        tuple(series),
         x="x",
         y="y",
     )
@@ -288,24 +300,22 @@ def _point(look: Style, at: int, cell: Ratio) -> dict[str, Any]:
     }
 
 
-def _table(cut: Cut, series: dict[Style, list[tuple[int, Ratio]]]) -> Table:
+def _table(cut: Cut, series: Drawn) -> Table:
     columns = (
         Column("Pair"),
         Column(cut.axis, True),
-        Column("Instance", shown=False),
         Column("Ratio of times, ×", True),
         Column("95 % interval, ×"),
         Column("In-house is"),
     )
     rows = [[look.label, *_entry(*found)] for look, ratios in series.items() for found in ratios]
-    name = f"engines {cut.family}"
-    caption = f"{cut.operator} of {cut.family}, in-house over the other, against {cut.axis}"
+    name = f"engines {cut.name}"
+    caption = f"{cut.operator} of {cut.name}, in-house over the other, against {cut.axis}"
     return Table(name, caption, columns, rows)
 
 
 def _entry(at: int, cell: Ratio) -> Iterator[Any]:
     yield count(at)
-    yield cell.instance
     yield number(cell.value)
     yield interval(cell.low, cell.high)
     yield Cell(cell.outcome, None, OUTCOMES[cell.outcome])

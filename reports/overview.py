@@ -1,22 +1,18 @@
-"""At a glance: the answers in words, who wins where, and how every method did on every family."""
+"""At a glance: the answers in words, the ranking, and how every method did on every family."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import answered, dicts, first_derivative, trusted
-from diffbench.analysis.claims import claims
-from diffbench.analysis.crossover import winners
+from diffbench.analysis.cells import answered, first_derivative, trusted
 from diffbench.analysis.ratios import Estimate, paired_ratio, tie
 from diffbench.page import Page
-from diffbench.reports.charts import Axis, tiles
-from diffbench.reports.formats import NONE, blank, count, interval, number, plain, ranked
-from diffbench.reports.sections import Cell, Column, Figure, Table, Text
-from diffbench.reports.styles import label, ordered, style_of
-from diffbench.reports.words import sentences
+from diffbench.reports.formats import count, interval, number, plain, ranked
+from diffbench.reports.sections import Answers, Cell, Column, Grid, Table, Text
+from diffbench.reports.styles import label, ordered
+from diffbench.reports.words import answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["PAGE"]
 
 VERDICT_TONES = {
-    "holds": "good",
-    "does not hold": "bad",
-    "not decidable here": "mute",
     "exact to rounding": "good",
     "degraded": "warn",
     "wrong": "bad",
@@ -38,17 +31,13 @@ GRAVE = ("crashed", "out_of_memory", "failed", "timeout", "skipped", "unsupporte
 
 
 def render(run: Run) -> list[Any]:
-    """Sentences, claims, ranking, the map of winners, and the matrix family by method."""
+    """The answers beside the ranking, and the matrix family by method."""
     records = run.records
     if records.empty:
         return [Text(paragraphs=("This run holds no records yet.",))]
     return [
         Text(paragraphs=(f"{_facts(records)} {_origin(run)}".strip(),)),
-        Text("In words", items=tuple(sentences(records))),
-        _claims(records),
-        *_map(records),
-        _ranking(records),
-        _winners(records),
+        Grid((Answers(tuple(answers(records))), _ranking(records))),
         _matrix(records),
     ]
 
@@ -74,87 +63,7 @@ def _origin(run: Run) -> str:
     return f"{told[:1].upper()}{told[1:]}." if told else ""
 
 
-# --- claims -----------------------------------------------------------------------------------
-
-
-def _claims(records: pd.DataFrame) -> Table:
-    columns = (
-        Column("Claim"),
-        Column("Verdict"),
-        Column("Number", number=True),
-        Column("What the number is"),
-        Column("From"),
-    )
-    rows = []
-    for claim in claims(records):
-        keys = tuple(" · ".join(key) for key in claim.rows[:12])
-        more = (f"and {len(claim.rows) - 12} more",) if len(claim.rows) > 12 else ()
-        origin = Cell(
-            f"{len(claim.rows)} records", len(claim.rows), "", (claim.reason, *keys, *more)
-        )
-        verdict = Cell(claim.verdict, None, VERDICT_TONES[claim.verdict])
-        rows.append([claim.sentence, verdict, number(claim.number), claim.unit, origin])
-    return Table(
-        "claims",
-        "What the lecture claims, decided on counts. Counts are exact: their interval is a point.",
-        columns,
-        rows,
-        plain=True,
-    )
-
-
-# --- who wins ---------------------------------------------------------------------------------
-
-
-def _winners(records: pd.DataFrame) -> Table:
-    columns = (
-        Column("Instance"),
-        Column("Operator"),
-        Column("n", True),
-        Column("m", True),
-        Column("depth", True),
-        Column("Fastest"),
-        Column("Tied with it"),
-        Column("Margin to the next, ×", True),
-        Column("Time of one call, µs", True),
-        Column("Fastest that is exact to rounding"),
-    )
-    first = first_derivative(records)
-    exact = winners(first, exact=True)
-    best = dict(zip(exact["instance"], _names(exact), strict=True))
-    rows = []
-    for row in dicts(winners(first).sort_values(["family", "m", "n", "depth"])):
-        rows.append(
-            [
-                row["instance"],
-                row["operator"],
-                *(count(row[key]) for key in ("n", "m", "depth")),
-                label(row["method"]),
-                _folded(row["tied"]),
-                number(row["margin"]),
-                number(row["run_s"] * 1e6),
-                best.get(row["instance"], NONE),
-            ]
-        )
-    return Table(
-        "winners",
-        "Who is fastest at the first derivative of each instance. The hand-written derivative "
-        "does not compete; methods whose 95 % intervals overlap the fastest are ties.",
-        columns,
-        rows,
-    )
-
-
-def _names(rows: pd.DataFrame) -> list[Cell]:
-    return [_folded((row["method"], *row["tied"])) for row in dicts(rows)]
-
-
-def _folded(names: tuple[str, ...]) -> Cell:
-    """Names of methods; more than two unfold."""
-    every = ", ".join(map(label, names))
-    if len(names) <= 2:
-        return Cell(every or NONE, every)
-    return Cell(f"{label(names[0])} and {len(names) - 1} more", every, "", (every,))
+# --- ranking ------------------------------------------------------------------------------------
 
 
 def _ranking(records: pd.DataFrame) -> Table:
@@ -183,14 +92,14 @@ def _ranking(records: pd.DataFrame) -> Table:
     columns = (
         Column("Rank", True),
         Column("Method"),
-        Column("Time over the hand-written derivative's, ×", True),
+        Column("Time, × hand-written", True),
         Column("95 % interval, ×"),
         Column("Instances", True),
     )
     caption = (
-        "Ranking by the geometric mean, over the instances that both answered, of the time of a "
-        "first derivative over the hand-written one's. Overlapping intervals share a rank. "
-        "Methods that refuse large instances are compared on small ones only: read the last column."
+        "Time of a first derivative over the hand-written one's, in the geometric mean over the "
+        "instances that both answered. Overlapping intervals share a rank. Methods that "
+        "refuse large instances are compared on small ones only: read the last column."
     )
     return Table("ranking", caption, columns, table, plain=True)
 
@@ -204,73 +113,6 @@ def _rank(best: list[tuple[str, Estimate]], i: int) -> str:
     mine = best[i][1]
     tied = [k for k, (_, e) in enumerate(best) if tie((e.low, e.high), (mine.low, mine.high))]
     return f"{min(tied) + 1}" if len(tied) == 1 else f"{min(tied) + 1} to {max(tied) + 1}"
-
-
-# --- map --------------------------------------------------------------------------------------
-
-
-def _map(records: pd.DataFrame) -> list[Figure]:
-    """The n by m map of each family in which both vary."""
-    found = []
-    for family, rows in first_derivative(records).groupby("family", sort=True):
-        if rows["n"].nunique() >= 3 and rows["m"].nunique() >= 3:
-            best = winners(rows)
-            if len(best):
-                found.append(_map_of(str(family), best))
-    return found
-
-
-def _map_of(family: str, best: pd.DataFrame) -> Figure:
-    tied = {name for names in best["tied"] for name in names}
-    looks = style_of({*best["method"], *tied})
-    rows = [_tile(row, looks) for row in dicts(best.sort_values(["m", "n"]))]
-    spec = tiles(rows, list(looks.values()), Axis("n inputs"), Axis("m outputs"))
-    columns = (
-        Column("n", True),
-        Column("m", True),
-        Column("Fastest"),
-        Column("Tied with it"),
-        Column("Margin to the next, ×", True),
-    )
-    table = [
-        [
-            count(row["n"]),
-            count(row["m"]),
-            label(row["method"]),
-            _folded(row["tied"]),
-            number(row["margin"]),
-        ]
-        for row in dicts(best.sort_values(["m", "n"]))
-    ]
-    named = [replace(s, label=f"{s.letters}: {s.label}") for s in looks.values()]
-    return Figure(
-        f"map {family}",
-        f"Who wins the Jacobian of {family}, over n and m",
-        "Each measured size has its tile: colour and letters name the fastest method, "
-        "the stronger the colour the larger its margin to the next. A tile without colour is a "
-        "tie within the 95 % intervals: it names two, the table all. In theory the border is "
-        "n = m: forward wins above it (m > n), reverse below.",
-        spec,
-        Table(f"map {family}", f"Winners on {family}", columns, table),
-        tuple(named),
-    )
-
-
-def _tile(row: dict[str, Any], looks: dict[str, Any]) -> dict[str, Any]:
-    margin = 4.0 if blank(row["margin"]) else row["margin"]
-    tied = (row["method"], *row["tied"])
-    letters = [style_of([name])[name].letters for name in tied]
-    return {
-        "x": row["n"],
-        "y": row["m"],
-        "s": row["method"],
-        "o": min(0.6, 0.15 + 0.15 * (margin - 1.0)) if row["clear"] else 0.0,
-        "t": "=".join(letters[:2]) + ("…" if len(letters) > 2 else ""),
-        "i": row["instance"],
-        "xt": f"{row['n']}, {row['m']}",
-        "yt": f"{plain(row['run_s'] * 1e6)} µs",
-        "v": "clear" if row["clear"] else "tie",
-    }
 
 
 # --- matrix -----------------------------------------------------------------------------------
@@ -316,7 +158,7 @@ def _status(rows: pd.DataFrame | None) -> Cell:
 
 
 def _spaced(status: str) -> str:
-    return status.replace("_", " ")
+    return status.replace("_", " ").replace("unsupported", "refused")
 
 
 def _short(verdict: str, ok: pd.DataFrame) -> str:

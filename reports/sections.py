@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-__all__ = ["Cell", "Column", "Figure", "Grid", "Table", "Text", "Tones"]
+__all__ = [
+    "Answers",
+    "Cell",
+    "Choice",
+    "Column",
+    "Figure",
+    "Grid",
+    "Option",
+    "Table",
+    "Text",
+    "Tones",
+    "Versus",
+]
 
 Tones = ("good", "warn", "bad", "mute", "")  # how a cell is tinted; the text says the same
 
@@ -44,6 +56,11 @@ class Table:
     columns: tuple[Column, ...]
     rows: Sequence[Sequence[Cell | str]]
     plain: bool = False  # a short one: no filter, no column chooser
+
+    @property
+    def numbers(self) -> str:
+        """The classes that set its columns of numbers to the right: ``n2 n5``."""
+        return " ".join(f"n{i}" for i, column in enumerate(self.columns, 1) if column.number)
 
     def cells(self) -> list[list[Cell]]:
         """The rows with every plain text made a Cell."""
@@ -89,3 +106,54 @@ class Grid:
 
     kind: ClassVar[str] = "grid"
     blocks: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What stands for one choice: ``key`` has a word for each label of its Choice."""
+
+    key: tuple[str, ...]
+    figures: tuple[Figure, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Figures of which the reader sees those of one option: the first, until another is chosen.
+
+    Only the first is drawn into the page; of the others the tables unfold. ``labels`` say what
+    is chosen, ``series`` is the legend of all figures, which bring none of their own.
+    """
+
+    kind: ClassVar[str] = "choice"
+    name: str
+    labels: tuple[str, ...]
+    options: tuple[Option, ...]
+    series: tuple[Any, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Questions, each answered in one sentence, with what it was read from."""
+
+    kind: ClassVar[str] = "answers"
+    rows: tuple[tuple[str, str, str], ...]  # question, answer, evidence
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Two selects and, cell by cell, from which call on the one series costs less than the other.
+
+    ``rows`` are (cell, {series: (seconds until the first answer, seconds of a further call, its
+    95 % interval)}); ``series`` lists (name, label) in the order of the report.
+    """
+
+    kind: ClassVar[str] = "versus"
+    name: str
+    caption: str
+    series: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, dict[str, tuple[float, float, float, float]]], ...]
+    chosen: tuple[str, str]

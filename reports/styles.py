@@ -73,6 +73,23 @@ STYLES: tuple[Style, ...] = (
     Style("manual", "manual", "Ma", "manual", "#1b1b1b", "#f4f4f4", SOLID, "diamond"),
     Style("forward", "forward", "Fo", "forward", "#0f84c8", "#6cc7ff", SOLID, "right"),
     Style("reverse", "reverse", "Re", "reverse", "#0b3fa8", "#86a4ff", SOLID, "left"),
+    *(
+        Style(
+            f"reverse_checkpointed[slots={slots}]",
+            f"checkpointed ({slots})",
+            f"K{slots[0]}",
+            f"checkpointed{slots}",
+            light,
+            dark,
+            SHORT,
+            symbol,
+        )
+        for slots, light, dark, symbol in (
+            ("4", "#1f6f8b", "#7cc7e0", "bowtie"),
+            ("32", "#35607a", "#a9c9dd", "cross"),
+            ("256", "#4a5f9e", "#b3c0f2", "pillar"),
+        )
+    ),
     Style(
         "compiled_forward",
         "compiled forward",

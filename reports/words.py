@@ -1,80 +1,188 @@
-"""The answers in words: who is fastest at what, and how many digits the approximations give."""
+"""The answers in words: which mode wins from which size on, how exact, how dear, how big."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from diffbench.analysis.cells import answered, first_derivative
-from diffbench.analysis.crossover import winners
-from diffbench.reports.formats import plain, ranked
+from diffbench.analysis.claims import BOUND, LEAST_OPS, claims
+from diffbench.analysis.crossover import Border, border, mode_winners
+from diffbench.analysis.ratios import median
+from diffbench.reports.formats import blank, interval, plain, ranked
 from diffbench.reports.styles import label, ordered
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["sentences"]
+__all__ = ["answers"]
 
-MOST_NAMED = 3
-EXACT = "among answers that are exact to rounding"
+Answer = tuple[str, str, str]  # question, answer, what it was read from
+REFUSED = ("unsupported", "skipped")
 
 
-def sentences(records: pd.DataFrame) -> Iterable[str]:
-    """One sentence a question on speed, then one a method on its digits."""
+def answers(records: pd.DataFrame) -> Iterator[Answer]:
+    """One answer a question that the cells of a run decide, the broadest first."""
     first = first_derivative(records)
-    every, exact = (_questions(winners(first, only)) for only in (False, True))
-    for (question, axis, all_won), (_, _, exact_won) in zip(every, exact, strict=True):
-        if len(all_won):
-            yield _fastest(question, axis, all_won, exact_won)
+    won, exact = (mode_winners(first, only) for only in (False, True))
+    for question, where, axis in QUESTIONS:
+        mine, its = (_asked(wins, where) for wins in (won, exact))
+        if len(mine):
+            yield question, _who(mine, axis), _evidence(mine, its, axis)
     yield from _digits(records)
+    yield from _price(first)
+    yield from _swell(records)
+    yield from _refusals(records)
 
 
-def _questions(wins: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    n, m = wins["n"], wins["m"]
-    return [
-        ("Gradient (m = 1, n > 1)", "n", wins[(m == 1) & (n > 1)]),
-        ("Jacobian with more outputs than inputs (m > n)", "m", wins[m > n]),
-        ("Jacobian with more inputs than outputs (n > m > 1)", "n", wins[(n > m) & (m > 1)]),
-    ]
+# question, which instances, the axis along which the border is sought
+QUESTIONS = (
+    ("Which mode for one output (m = 1, n > 1)?", "n > 1 and m == 1", "n"),
+    ("Which mode for more outputs than inputs (m > n)?", "m > n", "m / n"),
+    ("Which mode for more inputs than outputs (n > m > 1)?", "n > m and m > 1", "n / m"),
+)
 
 
-def _fastest(question: str, axis: str, won: pd.DataFrame, exact: pd.DataFrame) -> str:
-    said, told = _tally(won, axis), _tally(exact, axis)
-    same = f"the same {EXACT}" if told == said else f"{EXACT}, {told}"
-    return f"{question}, fastest on {len(won)} instances: {said}; {same}."
+def _asked(wins: pd.DataFrame, where: str) -> pd.DataFrame:
+    sizes = wins.astype({"n": float, "m": float})
+    return sizes.query(where)
 
 
-def _tally(rows: pd.DataFrame, axis: str) -> str:
-    """Who wins alone how often, how many are ties, and from which size on one method wins all."""
-    clear = ranked(Counter(rows.loc[rows["clear"], "method"]))
-    parts = [f"{label(name)} in {times}" for name, times in clear[:MOST_NAMED]]
-    rest, ties = sum(times for _, times in clear[MOST_NAMED:]), int((~rows["clear"]).sum())
-    parts += [f"others in {rest}"] * bool(rest) + [f"nobody alone in {ties}"] * bool(ties)
-    return f"{', '.join(parts) or 'nobody'}{_from(rows, axis)}"
+def _sizes(rows: pd.DataFrame, axis: str) -> pd.Series[float]:
+    above, _, below = axis.partition(" / ")
+    return rows[above] / rows[below] if below else rows[above]
 
 
-def _from(rows: pd.DataFrame, axis: str) -> str:
-    """From which size on one method wins alone wherever it was measured, if at all."""
-    best = ""
-    for size in sorted(rows[axis].unique(), reverse=True):
-        above = rows[rows[axis] >= size]
-        if not above["clear"].all() or above["method"].nunique() > 1:
-            break
-        if len(above) == 1:  # one instance is no trend
-            continue
-        name = label(str(above["method"].iloc[0]))
-        best = f" (from {axis} = {size} on, {name} in all {len(above)})"
-    return best
+def _who(rows: pd.DataFrame, axis: str) -> str:
+    found = border(rows, _sizes(rows, axis))
+    if found is None:
+        return f"No mode holds from some size on; {_most(rows)}."
+    verb = "is never beaten" if found.alone < found.cells else "wins"
+    return f"{_condition(found, axis)}, {found.mode} {verb}: {_held(found)}."
 
 
-def _digits(records: pd.DataFrame) -> Iterable[str]:
-    rows = answered(first_derivative(records))
-    rows = rows[(rows["claim"] == "approximate") & rows["digits"].notna()]
-    for name in ordered(rows["method"]):
-        digits = rows.loc[rows["method"] == name, "digits"]
-        yield (
-            f"Accuracy of {label(name)}: {plain(float(digits.median()))} correct digits in the "
-            f"median, {plain(float(digits.min()))} at worst, {plain(float(digits.max()))} at best "
-            f"({len(digits)} first derivatives)."
+def _condition(found: Border, axis: str) -> str:
+    if axis == "n":
+        return f"For n ≥ {plain(found.at)}, m = 1"
+    large, small = axis.split(" / ")
+    return f"For {large} ≥ {plain(found.at)} {small}{'' if large == 'm' else ', m > 1'}"
+
+
+def _held(found: Border) -> str:
+    alone = f"alone in {found.alone} of {found.cells} instances"
+    tied = found.cells - found.alone
+    return f"{alone}, tied in {tied}" if tied else alone
+
+
+def _evidence(rows: pd.DataFrame, exact: pd.DataFrame, axis: str) -> str:
+    found = border(rows, _sizes(rows, axis))
+    told = [f"{len(rows)} instances measured: {_tally(rows)}."]
+    if found is not None and not math.isnan(found.before):
+        told.append(
+            f"The border lies between {axis} = {plain(found.before)} and {plain(found.at)}."
         )
+    if found is not None and found.by:
+        told.append(f"Alone by {', '.join(f'{label(name)} ({k})' for name, k in found.by[:3])}.")
+    if len(exact) and _who(exact, axis) != _who(rows, axis):
+        told.append(f"Among answers exact to rounding: {_who(exact, axis)}")
+    return " ".join(told)
+
+
+def _most(rows: pd.DataFrame) -> str:
+    alone = ranked(Counter(rows.loc[rows["clear"], "method"]))
+    if not alone:
+        return f"all {len(rows)} instances are ties"
+    name, times = alone[0]
+    return f"most often it is {name}, alone in {times} of {len(rows)} instances"
+
+
+def _tally(rows: pd.DataFrame) -> str:
+    alone = ranked(Counter(rows.loc[rows["clear"], "method"]))
+    ties = int((~rows["clear"]).sum())
+    parts = [f"{label(name)} alone in {times}" for name, times in alone]
+    return ", ".join([*parts, *([f"ties in {ties}"] if ties else [])])
+
+
+def _digits(records: pd.DataFrame) -> Iterator[Answer]:
+    rows = answered(first_derivative(records))
+    loose = rows[(rows["claim"] == "approximate") & rows["digits"].notna()]
+    spread = {
+        name: loose.loc[loose["method"] == name, "digits"] for name in ordered(loose["method"])
+    }
+    if spread:
+        best = (f"{label(k)} {plain(float(v.max()), 2)}" for k, v in spread.items())
+        rest = (
+            f"{label(k)} {plain(float(v.median()), 2)} in the median of {len(v)} and "
+            f"{plain(float(v.min()), 2)} at worst"
+            for k, v in spread.items()
+        )
+        yield (
+            "How exact are approximations?",
+            f"Correct digits at best: {', '.join(best)}.",
+            f"First derivatives against the proven reference: {'; '.join(rest)}.",
+        )
+    sure = rows[(rows["claim"] == "exact") & (rows["category"] != "manual")]
+    sure = sure[~sure["verdict"].isin(["", "uninformative"])]
+    if len(sure):
+        bad = sure[sure["verdict"] != "exact to rounding"]
+        names = ", ".join(f"{label(k)} ({v})" for k, v in ranked(Counter(bad["method"]))[:4])
+        yield (
+            "How exact is everything else?",
+            f"Exact to rounding in {len(sure) - len(bad)} of {len(sure)} first derivatives.",
+            f"Not so: {names}." if len(bad) else "No exception.",
+        )
+
+
+def _price(first: pd.DataFrame) -> Iterator[Answer]:
+    """The cheap gradient, by operations and by time over the method's own f."""
+    rows = answered(first)
+    rows = rows[(rows["category"] == "reverse AD") & (rows["operator"] == "gradient")]
+    counted = rows[rows["graph_ops"].notna() & (rows["primal_ops"] >= LEAST_OPS)]
+    if counted.empty:
+        return
+    counted = counted.assign(ratio=counted["graph_ops"] / counted["primal_ops"])
+    ratio = counted["ratio"]
+    worst = counted.sort_values(["ratio", "instance", "method"]).iloc[-1]
+    over = int((ratio > BOUND).sum())
+    timed = median([float(v) for v in rows["ratio_own_primal"] if not blank(v)])
+    spread = "" if blank(timed.low) else f" ({interval(timed.low, timed.high)})"
+    where = f"{worst['instance']} by {label(str(worst['method']))}"
+    yield (
+        "What does a gradient by reverse mode cost?",
+        f"{plain(float(ratio.median()), 2)} times the operations of f in the median, "
+        f"{plain(float(ratio.max()), 2)} at most.",
+        f"The bound is {BOUND:g}: {over} of {len(counted)} gradients lie above it; the dearest is "
+        f"{where}. By time it is {plain(timed.value, 2)} times the method's own f in the "
+        f"median{spread}.",
+    )
+
+
+def _swell(records: pd.DataFrame) -> Iterator[Answer]:
+    found = {claim.name: claim for claim in claims(records)}
+    tree, graph = (found.get(name) for name in ("tree swells", "graph does not"))
+    if tree and graph and tree.number is not None and graph.number is not None:
+        yield (
+            "How big does a derivative get?",
+            f"Written out as a tree it grows {plain(tree.number)} times a step or more; as a graph "
+            f"it gains {plain(graph.number)} operations a step at most.",
+            f"The logistic map: {tree.reason}; {graph.reason}.",
+        )
+
+
+def _refusals(records: pd.DataFrame) -> Iterator[Answer]:
+    asked = records[records["claim"] != "control"]
+    bad = asked[~asked["status"].isin(["ok", *REFUSED])]
+    wrong = answered(asked)
+    wrong = wrong[wrong["verdict"] == "wrong"]
+    refused = int(asked["status"].isin(REFUSED).sum())
+    names = ", ".join(f"{label(k)} ({v})" for k, v in ranked(Counter(wrong["method"]))[:4])
+    failed = ", ".join(f"{v} {k.replace('_', ' ')}" for k, v in ranked(Counter(bad["status"])))
+    yield (
+        "What did not work?",
+        f"{len(wrong)} wrong answers, {len(bad)} failures, {refused} refusals among "
+        f"{len(asked)} cells.",
+        f"{f'Wrong: {names}. ' if names else ''}{f'Failed: {failed}. ' if failed else ''}"
+        "Each has its reason in the matrix below.",
+    )

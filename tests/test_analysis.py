@@ -87,6 +87,11 @@ def test_exact_counts_need_two_sizes_only() -> None:
     assert math.isnan(scaling.exponent([2.0], [3.0], least=2).exponent)
 
 
+def test_equal_counts_are_flat_without_a_warning() -> None:
+    fit = scaling.exponent([4.0, 4.0, 8.0, 8.0], [3.0] * 4, least=2)
+    assert (fit.exponent, fit.low, fit.high) == (0.0, 0.0, 0.0)
+
+
 def test_equal_sizes_give_no_exponent() -> None:
     fit = scaling.exponent([4.0] * 7, SIZES)
     assert math.isnan(fit.low)

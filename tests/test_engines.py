@@ -15,7 +15,7 @@ from diffbench.method import library_of, variant_name
 from diffbench.registry import Registry
 from diffbench.reports.engines import PAGE
 from diffbench.reports.formats import plain
-from diffbench.reports.sections import Cell, Figure, Grid, Table, Text
+from diffbench.reports.sections import Cell, Choice, Figure, Table, Text
 from diffbench.reports.styles import label
 
 HOME = ("forward", "reverse")
@@ -57,8 +57,13 @@ def table(name: str) -> list[list[str]]:
     return [texts(row) for row in found.cells()]
 
 
+def choice(found: list[Any]) -> Choice:
+    (block,) = [b for b in found if isinstance(b, Choice)]
+    return block
+
+
 def figures(found: list[Any]) -> list[Figure]:
-    return [f for b in found if isinstance(b, Grid) for f in b.blocks]
+    return [figure for option in choice(found).options for figure in option.figures]
 
 
 def test_every_engine_of_ours_meets_every_other() -> None:
@@ -102,9 +107,11 @@ def test_a_chart_a_family_has_the_pairs_of_one_mode_and_the_line_of_equal_times(
     found = figures(blocks())
     names = [figure.name.removeprefix("engines ") for figure in found]
     assert names == [group.name for group in pair("reverse", "jax[mode=reverse]").families]
+    assert [option.key for option in choice(blocks()).options] == [(name,) for name in names]
+    legend = choice(blocks()).series
+    assert [s.name for s in legend] == [f"{of} over {to}" for of, to in ALIKE]
+    assert len({(s.colour, s.symbol, s.dash) for s in legend}) == len(ALIKE)
     for figure in found:
-        assert [s.name for s in figure.series] == [f"{of} over {to}" for of, to in ALIKE]
-        assert len({(s.colour, s.symbol, s.dash) for s in figure.series}) == len(ALIKE)
         assert {row["y"] for row in figure.spec["datasets"]["ghosts"]} == {1.0}
         low, high = figure.spec["layer"][1]["encoding"]["y"]["scale"]["domain"]
         assert low < 1.0 < high
@@ -125,7 +132,7 @@ def test_the_line_of_equal_times_is_in_sight_where_all_are_faster() -> None:
 
 def test_without_pairs_of_one_mode_all_pairs_are_drawn() -> None:
     found = PAGE.render(only("forward", "autograd"))
-    assert {s.name for f in figures(found) for s in f.series} == {"forward over autograd"}
+    assert [s.name for s in choice(found).series] == ["forward over autograd"]
 
 
 def test_an_engine_of_both_modes_meets_those_of_each() -> None:
@@ -134,7 +141,7 @@ def test_an_engine_of_both_modes_meets_those_of_each() -> None:
     records.loc[records["method"] == "autograd", "category"] = "AD"
     found = PAGE.render(replace(made, records=records))
     expected = {"forward over autograd", "reverse over autograd"}
-    assert {s.name for f in figures(found) for s in f.series} == expected
+    assert {s.name for s in choice(found).series} == expected
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from diffbench.page import Page
 from diffbench.reports import build
 from diffbench.reports.charts import decades
 from diffbench.reports.formats import count, exact, fixed, interval, micro, number, plain, ranked
-from diffbench.reports.sections import Column, Figure, Grid, Table, Text
+from diffbench.reports.sections import Choice, Column, Figure, Grid, Table, Text
 from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
-from diffbench.reports.words import sentences
+from diffbench.reports.words import answers
 
 PAGES = [
     "overview",
@@ -31,11 +31,14 @@ PAGES = [
     "error_prone",
     "step_size",
     "swell",
-    "runtime",
+    "scaling",
+    "crossover",
+    "cost",
     "engines",
     "traces",
     "environment",
 ]
+FIGURES, DRAWN, LEGENDS = 54, 19, 14
 LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
 
 
@@ -79,13 +82,16 @@ def synthetic_blocks() -> list[Any]:
     return blocks(synthetic.run())
 
 
-def blocks(run: Any) -> list[Any]:
-    """Every block of every built-in page, grids opened."""
-    found: list[Any] = []
-    for page in build._built_in():
-        for block in page.render(run):
-            found += block.blocks if isinstance(block, Grid) else [block]
-    return found
+def blocks(run: Any, only: str = "") -> list[Any]:
+    """Every block of every built-in page, or of one, grids and choices opened."""
+    pages = [page for page in build._built_in() if only in ("", page.name)]
+    return [b for page in pages for block in page.render(run) for b in opened(block)]
+
+
+def opened(block: Any) -> list[Any]:
+    if isinstance(block, Choice):
+        return [figure for option in block.options for figure in option.figures]
+    return list(block.blocks) if isinstance(block, Grid) else [block]
 
 
 # --- completeness -----------------------------------------------------------------------------
@@ -99,14 +105,16 @@ def test_every_page_is_there_in_its_order_and_none_failed(seen: Reader) -> None:
 
 def test_every_chart_has_a_sentence_a_table_a_legend_and_a_static_picture(evil: str) -> None:
     parts = re.findall(r"<figure.*?</figure>", evil, re.S)
-    assert len(parts) == 24
+    chosen = [part for part in parts if 'class="static"' in part]
+    assert (len(parts), len(chosen)) == (FIGURES, DRAWN)
+    assert evil.count('<ul class="legend">') == LEGENDS
     for part in parts:
         caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", part, re.S)
         assert caption is not None
         assert len(caption[1].split()) >= 12
         assert caption[1].strip().endswith(".")
-        assert len(re.findall("<tr>", part)) >= 3
-        assert part.count('class="swatch"') >= 2
+        assert len(re.findall("<tr>", part)) >= 2
+    for part in chosen:
         assert re.search(r'<div class="static".*<svg aria-hidden="true".*</svg>', part, re.S)
 
 
@@ -157,8 +165,8 @@ def cells_of(table: Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.cells()]
 
 
-def table(name: str, run: Any = None) -> Table:
-    found = blocks(run) if run else synthetic_blocks()
+def table(name: str, run: Any = None, page: str = "") -> Table:
+    found = blocks(run, page) if run else synthetic_blocks()
     tables = [b.table if isinstance(b, Figure) else b for b in found]
     return next(t for t in tables if isinstance(t, Table) and t.name == name)
 
@@ -204,7 +212,7 @@ def test_exponents_are_fitted_within_one_machine() -> None:
     records.loc[apart, "run_s"] *= 1000.0  # a machine so slow bends any line that it is part of
     key = ("rosenbrock", "manual", "n")
     one, two = (
-        {tuple(row[:3]): row for row in cells_of(table("exponents", found))}[key]
+        {tuple(row[:3]): row for row in cells_of(table("exponents", found, "scaling"))}[key]
         for found in (run, replace(run, records=records))
     )
     assert (one[10], two[10]) == ("6 of 6", "5 of 5")
@@ -223,7 +231,7 @@ def test_exponents_stand_beside_theory() -> None:
 
 def test_the_matrix_has_a_cell_with_a_command_for_every_pair() -> None:
     run = synthetic.evil_run()
-    found = table("matrix", run)
+    found = table("matrix", run, "overview")
     assert len(found.rows) == run.records["family"].nunique()
     assert len(found.columns) == 1 + run.records["method"].nunique()
     assert all(cell.code.startswith("diffbench run") for row in found.cells() for cell in row[1:])
@@ -235,48 +243,63 @@ def test_the_matrix_has_a_cell_with_a_command_for_every_pair() -> None:
 
 
 def test_the_words_count_every_instance_whatever_the_order_of_the_records() -> None:
-    said = list(sentences(synthetic.records()))
-    assert len(said) == 5
-    for sentence in said[:3]:
-        instances = int(re.search(r"fastest on (\d+) instances", sentence)[1])  # type: ignore[index]  # it is there
-        tally = re.sub(r"\(.*?\)", "", sentence.split(":")[1]).split(";")[0]
-        assert sum(int(times) for times in re.findall(r" in (\d+)", tally)) == instances
-    assert "the same among answers that are exact to rounding." in said[0]
-    assert "among answers that are exact to rounding, jax (forward) in 9" in said[1]
+    said = list(answers(synthetic.records()))
+    assert [question.split("?")[0] for question, _, _ in said] == [
+        "Which mode for one output (m = 1, n > 1)",
+        "Which mode for more outputs than inputs (m > n)",
+        "Which mode for more inputs than outputs (n > m > 1)",
+        "How exact are approximations",
+        "How exact is everything else",
+        "What does a gradient by reverse mode cost",
+        "How big does a derivative get",
+        "What did not work",
+    ]
+    for _, _, evidence in said[:3]:
+        instances, tally = re.match(r"(\d+) instances measured: (.*?)\.", evidence).groups()  # type: ignore[union-attr]  # it matches
+        assert sum(int(times) for times in re.findall(r" in (\d+)", tally)) == int(instances)
+    assert said[0][1] == "For n ≥ 512, m = 1, reverse mode wins: alone in 10 of 10 instances."
+    assert "The border lies between n = 128 and 512. Alone by jax (reverse) (10)." in said[0][2]
+    assert said[1][1] == (
+        "No mode holds from some size on; most often it is numerical differentiation, alone in 10 "
+        "of 16 instances."
+    )
+    assert said[2][1].startswith("For n ≥ 16 m, m > 1, reverse mode wins: alone in 6 of 6")
+    assert said[4][1] == "Exact to rounding in 474 of 475 first derivatives."
+    assert said[7][1] == "4 wrong answers, 4 failures, 210 refusals among 2101 cells."
     shuffled = synthetic.records().sample(frac=1.0, random_state=1)
-    assert list(sentences(shuffled)) == said
+    assert list(answers(shuffled)) == said
     assert ranked({"b": 2, "c": 3, "a": 2}) == [("c", 3), ("a", 2), ("b", 2)]
 
 
 def test_the_machines_of_a_cluster_have_a_table_of_their_own() -> None:
     facts = {"machine": "a", "cpu": "fast", "cpus": 8, "memory_gib": 16, "workers": {"zero": {}}}
     run = replace(synthetic.run(), environment={"python": "3.11.7", "machines": {"a": facts}})
-    assert cells_of(table("machines", run)) == [["a", "fast", "8", "16", "–", "–"]]
-    assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
+    assert cells_of(table("machines", run, "environment")) == [["a", "fast", "8", "16", "–", "–"]]
+    assert cells_of(table("environment", run, "environment")) == [["python", "3.11.7"]]
 
 
 def test_workers_have_a_table_of_their_own() -> None:
     hello = {"cpus": [1], "cpu_share": 0.98, "clock_s": 4e-8, "empty_call_s": 3.3e-8}
     workers = {" reference": hello, "zero": {**hello, "cpus": []}, "reverse": hello}
     run = replace(synthetic.run(), environment={"python": "3.11.7", "workers": workers})
-    assert cells_of(table("workers", run)) == [
+    assert cells_of(table("workers", run, "environment")) == [
         ["reverse", "1", "0.98", "40", "33"],
         ["zero (control)", "no processor", "0.98", "40", "33"],
         ["reference", "1", "0.98", "40", "33"],
     ]
-    assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
+    assert cells_of(table("environment", run, "environment")) == [["python", "3.11.7"]]
 
 
 def test_the_time_of_the_run_has_a_table() -> None:
     spent = {"wall": 200.0, "inside": 130.0, "prepare": 60.0, "rounds": 90.0, "certify": 1.0}
     run = replace(synthetic.run(), environment={"python": "3.11.7", "spent": spent})
-    found = table("spent", run)
+    found = table("spent", run, "environment")
     assert "of 200 seconds" in found.caption
     assert "65 % passed while" in found.caption
     assert cells_of(found) == [
         ["rounds", "90", "45"], ["prepare", "60", "30"], ["certify", "1", "0.50"],
     ]  # fmt: skip
-    assert cells_of(table("environment", run)) == [["python", "3.11.7"]]
+    assert cells_of(table("environment", run, "environment")) == [["python", "3.11.7"]]
 
 
 def test_the_same_run_gives_the_same_page() -> None:

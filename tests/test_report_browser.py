@@ -13,8 +13,10 @@ import pytest
 import synthetic
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from diffbench.analysis.calls import break_even, spent
 from diffbench.reports import build
 
+SHOWN = "[...document.querySelectorAll('figure')].filter((f) => !f.closest('[hidden]'))"
 WAIT = 60_000  # milliseconds; nothing here is timed, a busy machine only takes longer
 FAMILIES = ("affine_tanh", "chebyshev", "lecture", "logistic", "rosenbrock")
 
@@ -83,6 +85,13 @@ def figure(page: Page, name: str) -> str:
     return selector
 
 
+def choose(page: Page, choice: str, *words: str) -> None:
+    """Choose a word in each select of a choice, as a reader does."""
+    selects = page.locator(f'.choice[data-name="{choice}"] .picks select')
+    for i, word in enumerate(words):
+        selects.nth(i).select_option(word)
+
+
 def until(page: Page, expression: str, arg: object = None) -> None:
     """Wait until the expression is true, asked from here.
 
@@ -117,7 +126,7 @@ def test_every_chart_is_drawn_and_the_page_never_scrolls_sideways(
     for made in open_report(browser, report, width, scheme):
         page = made.page
         page.set_viewport_size({"width": width, "height": 40_000})  # all charts come into view
-        until(page, "[...document.querySelectorAll('figure')].every((f) => f.matches('.on'))")
+        until(page, f"{SHOWN}.every((f) => f.matches('.on'))")
         assert page.locator("figure .static:visible").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -128,7 +137,12 @@ def test_without_javascript_everything_stands(browser: Browser, report: Path) ->
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = context.new_page()
     page.goto(report.as_uri())
-    assert page.locator("figure .static svg:visible").count() == page.locator("figure").count()
+    shown = page.locator("figure:visible").count()
+    assert 0 < page.locator("figure .static svg:visible").count() == shown
+    unchosen = page.locator(".option:not([open])")
+    assert unchosen.count() > 10
+    unchosen.first.locator("summary").first.click()
+    assert page.locator("figure:visible").count() > shown
     assert page.locator(".live:visible").count() == 0
     assert page.locator("section.page").count() == len(build._built_in())
     context.close()
@@ -232,21 +246,73 @@ def test_the_axis_turns_linear_and_back(opened: Opened) -> None:
 
 def test_a_legend_hides_a_series_in_every_chart_and_shift_isolates_it(opened: Opened) -> None:
     page = opened.page
-    selector = figure(page, "runtime rosenbrock n")
+    choose(page, "scaling n", "rosenbrock")
+    selector = figure(page, "time rosenbrock n")
     symbols = f"{selector} .chart svg .mark-symbol path"
     every = page.locator(symbols).count()
-    entry = page.locator(selector).locator('.legend li[data-series="autograd"] button')
+    legend = page.locator('.choice[data-name="scaling n"] > .legend')
+    entry = legend.locator('li[data-series="autograd"] button')
     drawn = page.locator(selector).get_attribute("data-drawn")
     entry.click()
     redrawn(page, selector, drawn)
     assert entry.get_attribute("aria-pressed") == "false"
     assert page.locator(symbols).count() == every - 6
-    other = page.locator('figure[data-name="runtime lecture n"] .legend li[data-series="autograd"]')
+    other = page.locator('.choice[data-name="calls"] .legend li[data-series="autograd"]')
     assert other.get_by_role("button").get_attribute("aria-pressed") == "false"
     drawn = page.locator(selector).get_attribute("data-drawn")
     entry.click(modifiers=["Shift"])
     redrawn(page, selector, drawn)
     assert page.locator(symbols).count() == 6
+
+
+def test_a_choice_shows_one_option_and_the_address_keeps_it(
+    opened: Opened, browser: Browser, report: Path
+) -> None:
+    page = opened.page
+    figure(page, "time lecture n")  # the first of the longest
+    choose(page, "scaling n", "rosenbrock")
+    figure(page, "time rosenbrock n")
+    figure(page, "operations rosenbrock n")
+    assert not page.locator('figure[data-name="time lecture n"]').is_visible()
+    hash = page.evaluate("location.hash")
+    for again in open_report(browser, report, 1400, "light", hash):
+        assert again.page.locator('figure[data-name="time rosenbrock n"]').is_visible()
+        select = again.page.locator('.choice[data-name="scaling n"] select')
+        assert select.input_value() == "rosenbrock"
+    choose(page, "scaling n", "lecture")
+    assert "scaling" not in page.evaluate("location.hash")
+
+
+def test_a_choice_of_two_words_finds_the_option_of_both(opened: Opened) -> None:
+    page = opened.page
+    for told in ("any", "exact to rounding only"):
+        choose(page, "map", "affine_tanh", told)
+        selector = figure(page, f"map of affine_tanh, {told}")
+        assert page.locator(f"{selector} .chart svg .mark-rect path").count() == 25
+    page.locator(f"{selector} .chart svg .mark-rect path").nth(3).hover(force=True)
+    page.wait_for_selector("#vg-tooltip-element.visible", timeout=WAIT)
+    text = page.locator("#vg-tooltip-element").inner_text()
+    assert all(f"{place}. " in text for place in range(1, 7))
+
+
+def test_any_two_methods_break_even_as_the_store_says(opened: Opened) -> None:
+    page = opened.page
+    box = page.locator(".versus")
+    box.scroll_into_view_if_needed()
+    box.locator("select").nth(0).select_option("forward")
+    box.locator("select").nth(1).select_option("jax[mode=forward]")
+    assert box.locator(".said").inner_text().startswith("forward against jax (forward): 5 cells")
+    (told,) = [
+        row.locator("td").last.inner_text()
+        for row in box.locator("tbody tr").all()
+        if row.locator("td").first.inner_text() == "gradient of rosenbrock[n=2048]"
+    ]
+    rows = run().records
+    rows = rows[(rows["instance"] == "rosenbrock[n=2048]") & (rows["operator"] == "gradient")]
+    costs = spent(rows)
+    at, low, high = break_even(costs["forward"], costs["jax[mode=forward]"])
+    assert told == f"jax (forward), from call {at:.0f} on ({low:.0f} to {high:.0f})"
+    assert "versus" in page.evaluate("location.hash")
 
 
 def test_the_address_restores_the_state(opened: Opened, browser: Browser, report: Path) -> None:
@@ -276,7 +342,8 @@ def test_the_menu_leads_to_its_page_and_marks_it(opened: Opened) -> None:
 
 def test_hovering_a_symbol_tells_its_numbers(opened: Opened) -> None:
     page = opened.page
-    selector = figure(page, "runtime rosenbrock n")
+    choose(page, "scaling n", "rosenbrock")
+    selector = figure(page, "time rosenbrock n")
     page.locator(f"{selector} .chart svg .mark-symbol path").nth(3).hover(force=True)
     page.wait_for_selector("#vg-tooltip-element.visible", timeout=WAIT)
     text = page.locator("#vg-tooltip-element").inner_text()
@@ -289,5 +356,10 @@ def test_it_prints(opened: Opened) -> None:
     page = opened.page
     assert page.pdf()[:5] == b"%PDF-"
     page.emulate_media(media="print")
-    assert page.locator("figure .static:visible").count() == page.locator("figure").count()
+    assert page.locator("figure .static:visible").count() == page.locator("figure:visible").count()
     assert page.locator(".live:visible").count() == 0
+    page.emulate_media(media="screen")
+    choose(page, "scaling n", "rosenbrock")
+    selector = figure(page, "time rosenbrock n")
+    page.emulate_media(media="print")
+    assert page.locator(f"{selector} .chart svg").first.is_visible()  # it has no still picture

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, cast, final
 
 if TYPE_CHECKING:
@@ -15,10 +18,14 @@ __all__ = [
     "cuts",
     "dicts",
     "first_derivative",
+    "slices",
+    "spelled",
     "trusted",
 ]
 
 FIRST_ORDER = ("gradient", "jacobian", "jvp", "vjp")
+# n and m are never mixed in one curve; depth may follow n (a product of factors).
+HELD = {"n": ["m"], "m": ["n"], "depth": ["n", "m"]}
 
 
 def dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -51,32 +58,84 @@ def _is(records: pd.DataFrame, operator: str) -> pd.Series[bool]:
 @final
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One family along one axis, the other sizes held: what a curve is drawn from."""
+    """One family along one axis, all else held: what a curve is drawn from."""
 
     family: str
     axis: str  # n, m or depth
     operator: str
-    held: str  # "m = 8", empty where nothing else varies
+    words: str  # "form = naive": which of a family's variants; empty where it has one
+    held: str  # "m = 8": what varies elsewhere in the variant; empty where nothing does
     rows: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """The family with its words."""
+        return f"{self.family}, {self.words}" if self.words else self.family
 
 
 def cuts(records: pd.DataFrame, axis: str, least: int = 2) -> list[Cut]:
-    """The longest cut of each family along ``axis`` with at least ``least`` sizes."""
+    """The longest cut of each family and set of words along ``axis``, of ``least`` sizes or more.
+
+    Along a cut one numeric parameter of the family varies and no other, so that at each size
+    there is one instance.
+    """
     found = []
-    for family, rows in first_derivative(records).groupby("family", sort=True):
-        cut = _cut(str(family), rows, axis, least)
-        if cut is not None:
+    for family, words, rows in spelled(first_derivative(records)):
+        cut = _cut(family, words, rows, axis)
+        if cut is not None and cut.rows[axis].nunique() >= least:
             found.append(cut)
     return found
 
 
-def _cut(family: str, rows: pd.DataFrame, axis: str, least: int) -> Cut | None:
-    # n and m are never mixed in one curve, nor machines; depth may follow n (a product of factors).
-    others = [*{"n": ["m"], "m": ["n"], "depth": ["n", "m"]}[axis], "machine"]
-    groups = [(key, group) for key, group in rows.groupby(others, sort=True)]
-    key, best = max(groups, key=lambda pair: (pair[1][axis].nunique(), pair[0]))
-    if best[axis].nunique() < least:
-        return None
-    varied = [(name, k) for name, k in zip(others, key, strict=True) if rows[name].nunique() > 1]
-    held = ", ".join(f"{name} = {k}" for name, k in varied)
-    return Cut(family, axis, str(best["operator"].iloc[0]), held, best.sort_values(axis))
+def spelled(records: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(family, words, rows) of each variant: methods of solution, formulas, sources of data."""
+    for family, rows in records.groupby("family", sort=True):
+        texts = _varied(rows, str)
+        for words, variant in rows.groupby(rows["params"].map(texts), sort=True):
+            yield str(family), str(words), variant
+
+
+def slices(
+    rows: pd.DataFrame, free: int, by: list[str]
+) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """(key, rows) of every part of a variant in which at most ``free`` numeric parameters vary.
+
+    A key holds the values of the columns ``by``, then the text of the parameters held.
+    """
+    names = sorted(_numbers(rows))
+    for chosen in combinations(names, min(free, len(names))):
+        fixed = rows["params"].map(_varied(rows, int | float, chosen)).rename("fixed")
+        for key, part in rows.groupby([*by, fixed], sort=True):
+            yield cast("tuple[Any, ...]", key), part
+
+
+def _numbers(rows: pd.DataFrame) -> set[str]:
+    """The numeric parameters that vary."""
+    points = [json.loads(text) for text in rows["params"].unique()]
+    names = {name for point in points for name, v in point.items() if not isinstance(v, str)}
+    return {name for name in names if len({point.get(name) for point in points}) > 1}
+
+
+def _varied(rows: pd.DataFrame, kind: Any, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """For each text of parameters, those of a kind that vary among the rows: ``"form = naive"``."""
+    points = {text: json.loads(text) for text in rows["params"].unique()}
+    names = {name for point in points.values() for name, v in point.items() if isinstance(v, kind)}
+    shown = sorted(
+        name for name in names - set(but) if len({p.get(name) for p in points.values()}) > 1
+    )
+    return {
+        text: ", ".join(f"{name} = {p[name]}" for name in shown if name in p)
+        for text, p in points.items()
+    }
+
+
+def _cut(family: str, words: str, rows: pd.DataFrame, axis: str) -> Cut | None:
+    by = [*HELD[axis], "operator", "machine"]
+    key, best = max(slices(rows, 1, by), key=lambda pair: (pair[1][axis].nunique(), pair[0]))
+    told = [key[-1]] if key[-1] else []
+    for name, value in zip(by, key[:-1], strict=True):
+        text = f"{name} = {value}"
+        if rows[name].nunique() > 1 and name != "operator" and text not in key[-1].split(", "):
+            told.append(text)
+    operator = str(best["operator"].iloc[0])
+    return Cut(family, axis, operator, words, ", ".join(told), best.sort_values(axis))

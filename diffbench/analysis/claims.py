@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from diffbench.analysis.cells import answered
+from diffbench.analysis.cells import answered, cuts
 from diffbench.analysis.scaling import factors, steps
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ def _cheap_gradient(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFra
 def swell_series(
     records: pd.DataFrame, family: str, method: str, field: str, axis: str
 ) -> pd.DataFrame:
-    """The gradient's expression sizes of one method along one axis, each size once."""
+    """The gradient's expression sizes of one method along one cut of a family."""
     rows = answered(records)
     chosen = (rows["family"] == family) & (rows["method"] == method)
     rows = rows[chosen & (rows["operator"] == "gradient") & rows[field].notna()]
-    return rows.drop_duplicates(axis).sort_values(axis)
+    found = [cut.rows for cut in cuts(rows, axis, least=1)]
+    longest = max(found, key=len, default=rows)
+    return longest.drop_duplicates(axis).sort_values(axis)
 
 
 def _tree_swells(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFrame] | None:

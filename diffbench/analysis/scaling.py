@@ -11,10 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import final
 
 __all__ = [
     "FLOOR",
+    "LEAST_SLOPE",
     "TOLERANCE",
     "Fit",
     "exponent",
@@ -75,18 +77,25 @@ def exponent(
     floor: Sequence[float] | None = None,
     times: Sequence[Sequence[float]] = (),
     least: int = LEAST,
+    bounds: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Fit:
     """The exponent p of ``y ~ x**p``.
 
     ``floor`` is the empty call (seconds) at each point, and ``times`` the series (seconds) that
     must reach ten times it there: points where one does not are dropped. Without ``times``,
     ``y`` itself is held against the floor. Points that are not positive and finite never count.
-    Exact counts need no interval: for them ``least``, the fewest sizes, may be 2.
+    Exact counts need no interval: for them ``least``, the fewest sizes, may be 2. ``bounds``, the
+    95 % intervals of ``y``, give fewer sizes an interval: that of measuring, not of the law.
     """
     held = times or ((y,) if floor is not None else ())
     keep = [i for i in range(len(x)) if _usable(x[i], y[i]) and _above(i, floor, held)]
-    fitted = _theil_sen([math.log(x[i]) for i in keep], [math.log(y[i]) for i in keep], least)
-    return Fit(*fitted, len(keep), len(x) - len(keep), _why_not([x[i] for i in keep], least))
+    sizes = [math.log(x[i]) for i in keep]
+    slope, low, high = _theil_sen(sizes, [math.log(y[i]) for i in keep], least)
+    reason = _why_not(sizes, least)
+    if reason and bounds and math.isfinite(slope):
+        low, high = _carried(sizes, *([edge[i] for i in keep] for edge in bounds))
+        reason = f"{len(set(sizes))} usable sizes: the interval is that of their times alone"
+    return Fit(slope, low, high, len(keep), len(x) - len(keep), reason)
 
 
 def _usable(x: float, y: float) -> bool:
@@ -104,20 +113,26 @@ def _why_not(x: Sequence[float], least: int) -> str:
     return ""
 
 
+def _carried(
+    x: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> tuple[float, float]:
+    """The least and the largest median slope of points anywhere in their intervals."""
+    pairs = [(i, j) for i in range(len(x)) for j in range(len(x)) if x[i] > x[j]]
+
+    def steepest(upper: Sequence[float], lower: Sequence[float]) -> float:
+        return median(math.log(upper[i] / lower[j]) / (x[i] - x[j]) for i, j in pairs)
+
+    return steepest(low, high), steepest(high, low)
+
+
 def _theil_sen(x: Sequence[float], y: Sequence[float], least: int) -> tuple[float, float, float]:
     if len(set(x)) < min(least, LEAST_SLOPE):
         return math.nan, math.nan, math.nan
-    from scipy.stats import theilslopes
-
-    slope = float(theilslopes(y, x)[0])
+    pairs = [(i, j) for i in range(len(x)) for j in range(i) if x[i] != x[j]]
+    slopes = sorted((y[i] - y[j]) / (x[i] - x[j]) for i, j in pairs)
+    slope = median(slopes)
     if len(set(x)) < least:
         return slope, math.nan, math.nan
-    slopes = sorted(
-        (y[j] - y[i]) / (x[j] - x[i])
-        for i in range(len(x))
-        for j in range(i + 1, len(x))
-        if x[i] != x[j]
-    )
     skip = min(_skipped(len(x)), (len(slopes) - 1) // 2)
     return slope, slopes[skip], slopes[len(slopes) - 1 - skip]
 

@@ -1,7 +1,7 @@
 // The behaviour of the report. Everything stands without it; nothing here asks the network.
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const data = unpacked(JSON.parse(document.getElementById("data").textContent));
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const announce = (text) => { document.getElementById("announce").textContent = text; };
   const make = (tag, properties = {}, ...children) => {
@@ -285,6 +285,8 @@
     else behind.addEventListener("toggle", () => setUpTable(box), { once: true });
   });
   figures.forEach(setUpFigure);
+  all(".choice").forEach(legend);
+  window.diffbench = { all, data, list, make, setList }; // for the scripts after this one
   if (window.vegaEmbed) watch();
   let width = innerWidth;
   addEventListener("resize", () => {
