@@ -47,7 +47,7 @@ def html(run: Any, pages: Iterable[Page] | None = None) -> str:
         template.render(
             title=f"diffbench: {run.folder.name}",
             pages=rendered,
-            stylesheet=_asset("report.css"),
+            stylesheet=_asset("report.css") + _asset("lecture.css"),
             colours=css(),
             scripts=scripts,
             policy=_policy(scripts.values()),

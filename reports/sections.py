@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-__all__ = ["Cell", "Column", "Figure", "Grid", "Table", "Text", "Tones"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Evidence",
+    "Figure",
+    "Grid",
+    "Statement",
+    "Statements",
+    "Table",
+    "Text",
+    "Tones",
+]
 
 Tones = ("good", "warn", "bad", "mute", "")  # how a cell is tinted; the text says the same
 
@@ -89,3 +100,44 @@ class Grid:
 
     kind: ClassVar[str] = "grid"
     blocks: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One line of a statement: a number in words, what it had to be, and where it comes from."""
+
+    what: str
+    number: str  # with its unit and interval
+    wanted: str
+    tone: str
+    aside: bool  # it stands beside those that decide
+    more: tuple[str, ...]  # lines that unfold
+    link: str  # id of an element of the report
+    source: str  # what the link is called
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence with its verdict, how it was decided, and on what; ``mark`` is its number."""
+
+    mark: str
+    sentence: str
+    verdict: str
+    tone: str
+    reason: str
+    experiment: str
+    evidence: tuple[Evidence, ...]
+    notes: tuple[str, ...] = ()  # footnotes, ids of elements of the report
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Statements as cards, with an index of all verdicts before them."""
+
+    kind: ClassVar[str] = "statements"
+    name: str
+    title: str
+    statements: tuple[Statement, ...]

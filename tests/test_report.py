@@ -24,6 +24,7 @@ from diffbench.reports.words import sentences
 
 PAGES = [
     "overview",
+    "lecture",
     "accuracy",
     "conventions",
     "programs",

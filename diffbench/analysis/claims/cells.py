@@ -50,7 +50,7 @@ def counted(
             claim = KNOWN[name].claim(chosen)
             if claim.verdict != OPEN and claim.number is not None:
                 yield Finding(
-                    what=claim.sentence,
+                    what=claim.sentence.rstrip("."),
                     number=claim.number,
                     unit=claim.unit,
                     low=claim.low,

@@ -65,7 +65,9 @@ def _values(role: str, *names: str) -> Callable[[Evidence], Measured | None]:
 
     def find(evidence: Evidence) -> Measured | None:
         found = [line for line in lines(evidence, role) if line.name in names]
-        said = ", ".join(f"{line.name} {line.sign} {line.value:.6g}" for line in found)
+        said = ", ".join(
+            f"{'' if line.sign == '=' else 'then '}{line.name} = {line.value:.6g}" for line in found
+        )
         return _from(said, found) if found else None
 
     return find
