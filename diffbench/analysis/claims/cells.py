@@ -177,6 +177,7 @@ def growth(
 ) -> Callable[[Evidence], Iterator[Finding]]:
     """The exponent of the time over the own f against ``field``, along the longest cut.
 
+    Among equally long ones the one with the narrowest interval is taken.
     It stands beside the counts and decides nothing; without an interval it is left out.
     """
 
@@ -187,7 +188,7 @@ def growth(
         fits = [(cut, _fit(cut, field)) for cut in cuts(mine, axis, LEAST_SIZES)]
         known = [(cut, fit) for cut, fit in fits if math.isfinite(fit.low)]
         if known:
-            cut, fit = max(known, key=lambda pair: pair[1].points)
+            cut, fit = min(known, key=lambda pair: (-pair[1].points, pair[1].high - pair[1].low))
             yield _slope(cut, fit, method, field, expected)
 
     return find
