@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diffbench.analysis.claims import FAILS, HOLDS, OPEN, SLIPS, Decided, Evidence, Finding, lecture
 from diffbench.page import Page
 from diffbench.reports.formats import NONE, blank, number, plain
-from diffbench.reports.sections import Cell, Column, Statement, Statements, Table, Text
-from diffbench.reports.sections import Evidence as Line
+from diffbench.reports.sections import Card, CardLine, Cards, Cell, Column, Table, Text
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
@@ -59,7 +58,7 @@ def render(run: Run) -> list[Any]:
     decided = lecture(evidence)
     return [
         Text(paragraphs=(INTRODUCTION, _summary(decided))),
-        Statements("claims", "Verdicts by claim", tuple(map(_statement, decided))),
+        Cards("claims", "Verdicts by claim", tuple(map(_card, decided))),
         Text("Slips"),
         _slips(evidence),
         Text("The numbers behind the claims"),
@@ -84,9 +83,9 @@ def _plural(verdict: str, count: int) -> str:
 # --- cards ----------------------------------------------------------------------------------------
 
 
-def _statement(claim: Decided) -> Statement:
+def _card(claim: Decided) -> Card:
     said = claim.statement
-    return Statement(
+    return Card(
         said.row,
         said.sentence,
         claim.verdict,
@@ -98,8 +97,8 @@ def _statement(claim: Decided) -> Statement:
     )
 
 
-def _line(row: str, finding: Finding) -> Line:
-    return Line(
+def _line(row: str, finding: Finding) -> CardLine:
+    return CardLine(
         finding.what,
         f"{_value(finding.number)} {finding.unit}{_interval(finding)}",
         finding.wanted,
@@ -159,10 +158,10 @@ def _numbers(decided: list[Decided]) -> Table:
         [
             claim.statement.row,
             finding.what,
-            _cell(finding.number),
+            _number(finding.number),
             finding.unit,
-            _cell(finding.low),
-            _cell(finding.high),
+            _number(finding.low),
+            _number(finding.high),
             finding.wanted or NONE,
             Cell(OUTCOMES[finding.holds], None, TONES[OUTCOMES[finding.holds]])
             if finding.decides
@@ -179,7 +178,7 @@ def _numbers(decided: list[Decided]) -> Table:
     return Table("claim numbers", caption, columns, table)
 
 
-def _cell(value: float | None) -> Cell:
+def _number(value: float | None) -> Cell:
     shown = number(value)
     return shown if blank(value) else Cell(_value(float(value or 0.0)), shown.value)
 
@@ -206,7 +205,7 @@ def _slips(evidence: Evidence) -> Table:
 def _experiments(evidence: Evidence) -> Table:
     columns = (Column("Row"), Column("Value", True), Column("Unit"), Column("What was done"))
     rows = [
-        [row["key"], _cell(row["value"]), row["unit"], row["reason"]]
+        [row["key"], _number(row["value"]), row["unit"], row["reason"]]
         for row in evidence.study(OWN).values()
     ]
     caption = "The study lecture_claims: experiments that no cell of the run makes"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 __all__ = [
+    "Card",
+    "CardLine",
+    "Cards",
     "Cell",
     "Column",
-    "Evidence",
     "Figure",
     "Grid",
-    "Statement",
-    "Statements",
     "Table",
     "Text",
     "Tones",
@@ -104,8 +104,8 @@ class Grid:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """One line of a statement: a number in words, what it had to be, and where it comes from."""
+class CardLine:
+    """One line of a card: a number in words, what it had to be, and where it comes from."""
 
     what: str
     number: str  # with its unit and interval
@@ -119,7 +119,7 @@ class Evidence:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Card:
     """A sentence with its verdict, how it was decided, and on what; ``mark`` is its number."""
 
     mark: str
@@ -128,16 +128,16 @@ class Statement:
     tone: str
     reason: str
     experiment: str
-    evidence: tuple[Evidence, ...]
+    lines: tuple[CardLine, ...]
     notes: tuple[str, ...] = ()  # footnotes, ids of elements of the report
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Statements:
-    """Statements as cards, with an index of all verdicts before them."""
+class Cards:
+    """Cards, with an index of all verdicts before them."""
 
-    kind: ClassVar[str] = "statements"
+    kind: ClassVar[str] = "cards"
     name: str
     title: str
-    statements: tuple[Statement, ...]
+    cards: tuple[Card, ...]

@@ -22,7 +22,7 @@ from diffbench.analysis.programs import needs_closed_form
 from diffbench.registry import discover
 from diffbench.reports import build
 from diffbench.reports.lecture import PAGE
-from diffbench.reports.sections import Statements, Table, Text
+from diffbench.reports.sections import Cards, Table, Text
 from diffbench.study import StudyRow
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable here"
@@ -422,15 +422,15 @@ def test_the_page_shows_every_claim_number_and_slip() -> None:
     assert introduction.paragraphs[1] == (
         "23 of 24 claims are decided by this run: 23 hold, 0 do not hold, 1 is not decidable here."
     )
-    assert isinstance(cards, Statements)
-    assert [card.mark for card in cards.statements] == ROWS
-    shown = {card.mark: card for card in cards.statements}
+    assert isinstance(cards, Cards)
+    assert [card.mark for card in cards.cards] == ROWS
+    shown = {card.mark: card for card in cards.cards}
     assert (shown["12"].verdict, shown["12"].tone) == (HOLDS, "good")
-    (products,) = [e for e in shown["17b"].evidence]
+    (products,) = [e for e in shown["17b"].lines]
     assert products.number == "2\u202f400\u202f000 multiplications"
     assert products.source == "5 rows of the study lecture_claims"
     assert "multiplications|waist|(DC)(BA)" in products.more
-    slope = next(e for e in shown["12"].evidence if e.aside)
+    slope = next(e for e in shown["12"].lines if e.aside)
     assert re.fullmatch(r"\d\.\d+ exponent \(\d\.\d+ to \d\.\d+\)", slope.number)
     assert shown["21"].notes == ("1", "2")
     assert isinstance(slips, Table)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ BACKENDS = {
     "compiled": ("compiled_forward", "compiled_reverse"),
     "jax": ("jax[mode=forward]", "jax[mode=reverse]"),
 }
+TIMES, OTHER = ("run_s", "run_s_low", "run_s_high"), " of reverse"
 DRAWS = 1000
 NORMAL = 1.959964  # a 95 % interval reaches so many standard deviations to each side
 LEAST_SIZES = 3
@@ -47,7 +48,7 @@ class Race:
     n: Array
     ratio: Array
     spread: Array
-    rows: Any
+    keys: tuple[str, ...]
 
     @property
     def won(self) -> bool | None:
@@ -82,28 +83,31 @@ def crossings(evidence: Evidence) -> Iterator[Finding]:
     """One finding a backend: the median crossing over the families that vary n at m = 1."""
     rows = trusted(evidence.records)
     rows = rows[(rows["operator"] == "gradient") & (rows["run_s_low"] > 0)]
-    for name, pair in BACKENDS.items():
-        races = [race for race in _races(rows[rows["method"].isin(pair)], *pair)]
+    for name, (forward, reverse) in BACKENDS.items():
+        races = list(_races(*(rows[rows["method"] == mode] for mode in (forward, reverse))))
         if races:
             yield _finding(name, races)
 
 
-def _races(rows: pd.DataFrame, forward: str, reverse: str) -> Iterator[Race]:
-    for (family, _), group in rows.groupby(["family", "machine"], sort=True):
-        wide = group.sort_values("n").drop_duplicates(["method", "n"])
-        both = wide[wide.duplicated("n", keep=False)]
-        if both["n"].nunique() >= LEAST_SIZES:
-            fast, slow = (both[both["method"] == name] for name in (reverse, forward))
-            logs, spreads = zip(_logs(slow), _logs(fast), strict=True)
-            ratio, spread = logs[0] - logs[1], np.hypot(*spreads)
-            yield Race(str(family), fast["n"].to_numpy(float), ratio, spread, both)
+def _races(slow: pd.DataFrame, fast: pd.DataFrame) -> Iterator[Race]:
+    """Both modes on the same instances, one an n."""
+    place = ["family", "machine", "n", "instance"]
+    both = slow.merge(fast[[*place, "method", *TIMES]], on=place, suffixes=("", OTHER))
+    for (family, _), pairs in both.sort_values(place).groupby(["family", "machine"], sort=True):
+        race = pairs.drop_duplicates("n")
+        if len(race) >= LEAST_SIZES:
+            (above, a), (below, b) = _logs(race), _logs(race, OTHER)
+            n = race["n"].to_numpy(float)
+            yield Race(str(family), n, above - below, np.hypot(a, b), _keys(race))
 
 
-def _logs(rows: pd.DataFrame) -> tuple[Array, Array]:
+def _keys(race: pd.DataFrame) -> tuple[str, ...]:
+    return keys(race) + keys(race.assign(method=race[f"method{OTHER}"]))
+
+
+def _logs(race: pd.DataFrame, suffix: str = "") -> tuple[Array, Array]:
     """Logarithms of times, and their standard deviations."""
-    middle, low, high = (
-        np.log(rows[name].to_numpy(float)) for name in ("run_s", "run_s_low", "run_s_high")
-    )
+    middle, low, high = (np.log(race[f"{name}{suffix}"].to_numpy(float)) for name in TIMES)
     return middle, (high - low) / (2 * NORMAL)
 
 
@@ -113,8 +117,6 @@ def _bounds(drawn: Array) -> tuple[float, float]:
 
 
 def _finding(name: str, races: list[Race]) -> Finding:
-    import pandas as pd
-
     rng = np.random.default_rng(0)
     drawn = [race.drawn(rng) for race in races]
     at = [crossing(race.n, race.ratio) for race in races]
@@ -133,7 +135,7 @@ def _finding(name: str, races: list[Race]) -> Finding:
         wanted="reverse faster at the largest n of each family",
         holds=False if False in won else None if None in won else True,
         source=RECORDS,
-        keys=keys(pd.concat([race.rows for race in races])),
+        keys=tuple(key for race in races for key in race.keys),
         reason=", ".join(said),
     )
 

@@ -53,7 +53,7 @@ def rows(
                 what,
                 max(values),
                 next(iter(found.values()))["unit"],
-                max(values) <= limit,
+                max(values) <= limit if decides else None,
                 wanted=wanted,
                 source=OWN,
                 keys=tuple(found),
