@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
-from diffbench.analysis.claims import cells, golden, studied
+from diffbench.analysis.claims import cells, golden, own, surveyed
 from diffbench.analysis.claims.cells import counted, growth
 from diffbench.analysis.claims.counts import BOUND
 from diffbench.analysis.claims.crossings import crossings
@@ -19,7 +19,7 @@ from diffbench.analysis.claims.evidence import (
     Finding,
     Statement,
 )
-from diffbench.analysis.claims.studied import rows
+from diffbench.analysis.claims.own import ULPS, rows
 
 __all__ = ["LECTURE", "lecture"]
 
@@ -66,7 +66,7 @@ LECTURE: tuple[Statement, ...] = (
         "The claims on passes (12, 22), on scaling (14) and on backpropagation (24) must hold, "
         "both modes must be exact to rounding, and reverse mode must take programs that no layered "
         "network is.",
-        _all(_linked, counted("forward is exact", "reverse is exact"), studied.no_formula),
+        _all(_linked, counted("forward is exact", "reverse is exact"), surveyed.no_formula),
         CELLS,
     ),
     Statement(
@@ -79,7 +79,7 @@ LECTURE: tuple[Statement, ...] = (
         _all(
             rows("Values that differ from the program's, largest of six", "replay|value|"),
             rows("Entries that differ from reverse mode's, largest of six", "replay|gradient|"),
-            studied.replayed,
+            own.replayed,
         ),
         OWN,
     ),
@@ -98,7 +98,7 @@ LECTURE: tuple[Statement, ...] = (
         "take time as well: a person's time is not measured here.)",
         "Signs, factors, indices and sums are falsified in hand-written derivatives, and the usual "
         "checks are asked whether they see it.",
-        studied.mistakes,
+        surveyed.mistakes,
         "no usual check was asked in this run: the quick profile leaves them out",
     ),
     Statement(
@@ -119,7 +119,7 @@ LECTURE: tuple[Statement, ...] = (
         "small ones.",
         "The error of both schemes at 801 steps on the survey's function, against an exact "
         "rational derivative: slopes of both branches, and the best step beside that of theory.",
-        studied.steps,
+        surveyed.steps,
         "the study step_size is not in this run",
     ),
     Statement(
@@ -127,7 +127,7 @@ LECTURE: tuple[Statement, ...] = (
         "The other side: numerical differentiation done with care loses little.",
         "The complex step on every family that takes complex numbers; central differences of "
         "halved steps extrapolated to h = 0 on the function of claim 6.",
-        _all(cells.careful, studied.extrapolated),
+        _all(cells.careful, surveyed.extrapolated),
         CELLS,
     ),
     Statement(
@@ -146,7 +146,7 @@ LECTURE: tuple[Statement, ...] = (
         "8",
         "Differentiation by hand and by symbols needs a closed form.",
         "Twelve programs, half of which take a path that values decide, are given to both.",
-        studied.closed_form,
+        surveyed.closed_form,
         PROGRAMS,
     ),
     Statement(
@@ -158,10 +158,10 @@ LECTURE: tuple[Statement, ...] = (
             rows(
                 "Distance of the two brackets",
                 "chain|apart",
-                studied.ULPS,
-                f"at most {studied.ULPS:g}: two roundings in each order",
+                ULPS,
+                f"at most {ULPS:g}: two roundings in each order",
             ),
-            studied.orders,
+            own.orders,
         ),
         OWN,
     ),
@@ -221,14 +221,14 @@ LECTURE: tuple[Statement, ...] = (
         "Forward mode multiplies that product from the right, reverse mode from the left.",
         "The multiplications of both brackets and of both modes are counted in their programs, and "
         "compared with n (pq + qr + rm) and m (rq + qp + pn).",
-        studied.bracketed,
+        own.bracketed,
         OWN,
     ),
     Statement(
         "17b",
         "Missing on the slides: neither order need be the cheapest.",
         "All five brackets of a chain with a waist are multiplied out and counted.",
-        studied.optimum,
+        own.optimum,
         OWN,
     ),
     Statement(
@@ -236,7 +236,7 @@ LECTURE: tuple[Statement, ...] = (
         "A pass of forward mode fills a column of the Jacobian, a pass of reverse mode a row.",
         "What each unit seed yields is looked for among the columns and rows of a Jacobian written "
         "by hand.",
-        studied.owned,
+        own.owned,
         OWN,
     ),
     Statement(
@@ -282,7 +282,7 @@ LECTURE: tuple[Statement, ...] = (
         "Adjoints accumulate: a value that is used twice gets the sum of both contributions.",
         "The lecture's adjoints are computed with the sum, with the last contribution alone and "
         "with the first alone; the judge must condemn both mistakes.",
-        studied.accumulated,
+        own.accumulated,
         OWN,
     ),
     Statement(
