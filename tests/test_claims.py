@@ -393,10 +393,10 @@ def test_slips_stand_beside_what_was_measured() -> None:
     said = [made.text if (made := slip.measured(found)) else "" for slip in SLIPS]
     assert said[:5] == [
         "5 + 1 / 2 = 5.5; times gives 7",
-        "v3 = -1, v1 = 1",
-        "v0 = -0.283662, then v0 = 1.71634",
-        "v3 = -0.958924, v4 = 10.6931, v5 = 11.6521",
-        "v5 = 1.71634",
+        "adjoint: v3 = -1, v1 = 1",
+        "adjoint: v0 = -0.283662, then v0 = 1.71634",
+        "primal: v3 = -0.958924, v4 = 10.6931, v5 = 11.6521",
+        "tangent, seed (0, 1): v5 = 1.71634",
     ]
     assert said[5:7] == ["", ""]
     assert said[7].endswith("right in 0 of 1 programs whose path values decide, in 1 of 1 others")

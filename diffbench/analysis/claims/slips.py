@@ -68,7 +68,7 @@ def _values(role: str, *names: str) -> Callable[[Evidence], Measured | None]:
         said = ", ".join(
             f"{'' if line.sign == '=' else 'then '}{line.name} = {line.value:.6g}" for line in found
         )
-        return _from(said, found) if found else None
+        return _from(f"{role}: {said}", found) if found else None
 
     return find
 
