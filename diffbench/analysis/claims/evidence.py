@@ -83,7 +83,8 @@ class Evidence:
 class Statement:
     """One claim before it is decided: where it stands in the facts, its sentence, what is done.
 
-    ``find`` yields the findings; ``missing`` says why a run without any cannot decide it.
+    ``find`` yields the findings, of which at least ``needs`` must decide; ``missing`` says why a
+    run with fewer cannot.
     """
 
     row: str
@@ -91,6 +92,7 @@ class Statement:
     experiment: str
     find: Callable[[Evidence], Iterable[Finding]]
     missing: str
+    needs: int = 1
 
     def decide(self, evidence: Evidence) -> Decided:
         """It fails where one finding that decides fails, and holds where all do."""
@@ -98,8 +100,10 @@ class Statement:
         verdicts = [finding.holds for finding in findings if finding.decides]
         if False in verdicts:
             verdict, reason = FAILS, _named(findings, False)
-        elif not verdicts or None in verdicts:
-            verdict, reason = OPEN, _named(findings, None) if verdicts else self.missing
+        elif None in verdicts:
+            verdict, reason = OPEN, _named(findings, None)
+        elif len(verdicts) < self.needs:
+            verdict, reason = OPEN, self.missing
         else:
             verdict, reason = HOLDS, ""
         return Decided(self, findings, verdict, reason)

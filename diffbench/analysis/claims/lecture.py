@@ -68,6 +68,7 @@ LECTURE: tuple[Statement, ...] = (
         "network is.",
         _all(_linked, counted("forward is exact", "reverse is exact"), surveyed.no_formula),
         CELLS,
+        needs=4,
     ),
     Statement(
         "2",
@@ -82,6 +83,7 @@ LECTURE: tuple[Statement, ...] = (
             own.replayed,
         ),
         OWN,
+        needs=2,
     ),
     Statement(
         "3",
@@ -91,6 +93,7 @@ LECTURE: tuple[Statement, ...] = (
         "with a derivative on one instance.",
         cells.classes,
         CELLS,
+        needs=4,
     ),
     Statement(
         "4",
@@ -112,6 +115,7 @@ LECTURE: tuple[Statement, ...] = (
             growth(CENTRAL, "n", "calls_f", 1.0),
         ),
         CELLS,
+        needs=2,
     ),
     Statement(
         "6",
@@ -121,6 +125,7 @@ LECTURE: tuple[Statement, ...] = (
         "rational derivative: slopes of both branches, and the best step beside that of theory.",
         surveyed.steps,
         "the study step_size is not in this run",
+        needs=6,
     ),
     Statement(
         "6b",
@@ -141,6 +146,7 @@ LECTURE: tuple[Statement, ...] = (
             cells.shared,
         ),
         CELLS,
+        needs=2,
     ),
     Statement(
         "8",
@@ -148,6 +154,7 @@ LECTURE: tuple[Statement, ...] = (
         "Twelve programs, half of which take a path that values decide, are given to both.",
         surveyed.closed_form,
         PROGRAMS,
+        needs=2,
     ),
     Statement(
         "9",
@@ -172,6 +179,7 @@ LECTURE: tuple[Statement, ...] = (
         "nearest double to the exact value.",
         golden.forward_trace,
         TRACES,
+        needs=3,
     ),
     Statement(
         "11",
@@ -223,6 +231,7 @@ LECTURE: tuple[Statement, ...] = (
         "compared with n (pq + qr + rm) and m (rq + qp + pn).",
         own.bracketed,
         OWN,
+        needs=8,
     ),
     Statement(
         "17b",
@@ -238,6 +247,7 @@ LECTURE: tuple[Statement, ...] = (
         "by hand.",
         own.owned,
         OWN,
+        needs=2,
     ),
     Statement(
         "20",
@@ -276,6 +286,7 @@ LECTURE: tuple[Statement, ...] = (
             growth("reverse", "n", "n", 0.0, m=1),
         ),
         CELLS,
+        needs=2,
     ),
     Statement(
         "23",
@@ -284,6 +295,7 @@ LECTURE: tuple[Statement, ...] = (
         "with the first alone; the judge must condemn both mistakes.",
         own.accumulated,
         OWN,
+        needs=3,
     ),
     Statement(
         "24",
@@ -302,6 +314,7 @@ LECTURE: tuple[Statement, ...] = (
             ),
         ),
         OWN,
+        needs=2,
     ),
 )
 

@@ -40,7 +40,7 @@ def lines(evidence: Evidence, role: str) -> list[Line]:
         return sorted(found, key=lambda line: int(line.key.rpartition("|")[2]))
     mode = "reverse" if role == "adjoint" else "forward"
     return [
-        _line(LECTURE_TRACE, key, row, *row["reason"].partition(SEPARATOR)[0].split(" "))
+        _line(LECTURE_TRACE, key, row, *row["reason"].partition(SEPARATOR)[0].partition(" ")[::2])
         for key, row in evidence.study(LECTURE_TRACE, f"{mode}|").items()
         if row["unit"] == role
     ]
