@@ -25,7 +25,7 @@ __all__ = ["html", "write"]
 
 HERE = Path(__file__).parent
 SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js")  # in the order that they run
-STYLESHEETS = ("report.css", "pages.css")
+STYLESHEETS = ("report.css", "pages.css", "lecture.css")
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
 

@@ -8,6 +8,9 @@ from typing import Any, ClassVar, final
 
 __all__ = [
     "Answers",
+    "Card",
+    "CardLine",
+    "Cards",
     "Cell",
     "Choice",
     "Column",
@@ -157,3 +160,44 @@ class Versus:
     series: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str, dict[str, tuple[float, float, float, float]]], ...]
     chosen: tuple[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """One line of a card: a number in words, what it had to be, and where it comes from."""
+
+    what: str
+    number: str  # with its unit and interval
+    wanted: str
+    tone: str
+    aside: bool  # it stands beside those that decide
+    more: tuple[str, ...]  # lines that unfold
+    link: str  # id of an element of the report
+    source: str  # what the link is called
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A sentence with its verdict, how it was decided, and on what; ``mark`` is its number."""
+
+    mark: str
+    sentence: str
+    verdict: str
+    tone: str
+    reason: str
+    experiment: str
+    lines: tuple[CardLine, ...]
+    notes: tuple[str, ...] = ()  # footnotes, ids of elements of the report
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Cards, with an index of all verdicts before them."""
+
+    kind: ClassVar[str] = "cards"
+    name: str
+    title: str
+    cards: tuple[Card, ...]

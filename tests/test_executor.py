@@ -10,6 +10,7 @@ import pytest
 from small_runs import BROKEN, FAKES, started, use_profile, without_report
 
 import diffbench
+from diffbench.registry import Registry
 from diffbench.running import plan
 from diffbench.running.executor import Progress
 from diffbench.running.plan import Block, Request, blocks, command, planned
@@ -104,9 +105,8 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
         assert timed[row.instance, row.method] == row.samples
 
 
-def test_the_studies_are_part_of_the_run(run: diffbench.Run) -> None:
-    names = {"conditioning", "conventions", "lecture_trace", "mutants", "programs", "step_size"}
-    assert set(run.studies.study) == names
+def test_the_studies_are_part_of_the_run(run: diffbench.Run, registry: Registry) -> None:
+    assert set(run.studies.study) == set(registry.studies)
     assert not run.studies.key.str.startswith("status|").any()
     families = run.studies.key[run.studies.key.str.startswith("family|")]
     assert families.tolist() == ["family|cubes|diffbench"]  # of a plugin, and no other family

@@ -24,6 +24,7 @@ from diffbench.reports.words import answers
 
 PAGES = [
     "overview",
+    "lecture",
     "accuracy",
     "conditioning",
     "conventions",
@@ -130,6 +131,13 @@ def test_headings_never_skip_a_level(seen: Reader) -> None:
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_every_link_within_the_report_leads_somewhere(seen: Reader) -> None:
+    ids = {attrs["id"] for _, attrs in seen.elements if "id" in attrs}
+    links = [str(a["href"]) for a in seen.of("a")]
+    assert len(links) > len(PAGES)
+    assert {link.removeprefix("#") for link in links} <= ids
 
 
 def test_every_number_column_of_time_has_its_unit() -> None:
