@@ -404,6 +404,13 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
 
 
+def part(made: SyntheticRun, families: tuple[str, ...]) -> SyntheticRun:
+    """The same run of some of its families."""
+    table = made.records[made.records["family"].isin(families)]
+    samples = made.samples[made.samples["instance"].isin(table["instance"])]
+    return replace(made, records=table, samples=samples)
+
+
 EVIL = Tool(EVIL_METHOD, "AD", "exact", "m", 7.0, 5e-5, 1e-16)
 
 
