@@ -171,7 +171,7 @@ def export(
 
     others = [name for name in asked if name != HTML]
     with writable(into):
-        made = write(runs[0], others, into, pages, *runs[1:], edition=edition)
+        made: list[Path] = write(runs[0], others, into, pages, *runs[1:], edition=edition)
     if HTML in asked:
         path = None if out is None else into / REPORT
         made.append(report(folder, path, beside=beside, edition=edition))

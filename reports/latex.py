@@ -105,7 +105,6 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cell(cell: Cell, column: Column, traced: bool) -> str:
     """An equation of a trace as mathematics: such a cell keeps beside what it shows how it came."""
-    if traced and isinstance(cell.value, str):
-        return formula(cell.value)
-    text = escaped(cell.text)
+    traced = traced and isinstance(cell.value, str)
+    text: str = formula(cell.value) if traced else escaped(cell.text)
     return text.replace(HYPHEN, MINUS) if column.number else text

@@ -50,8 +50,7 @@ def drawn(figure: Figure) -> str:
     found = SIZE.match(chart)
     width, height = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
     wide = max(width, 720.0)
-    top = PAD + TITLE
-    title = list(_lines(figure.title, TITLE, wide, top))
+    title = list(_lines(figure.title, TITLE, wide, PAD + TITLE))
     top = title[-1][1] + PAD
     legend = list(_legend(figure.series, wide, top + height + 2 * ENTRY))
     below = legend[-1][2] if legend else top + height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,8 @@ NAMES = ("records", "samples", "studies")
 
 def parquet(run: Run, into: Path) -> list[Path]:
     """Write one file a table; the paths written. Raises RunError where pyarrow is not installed."""
-    try:
-        import pyarrow  # noqa: F401  # pandas' own message names neither this package nor its extra
-    except ImportError as error:
-        raise RunError("Parquet needs pyarrow; type: pip install 'diffbench[parquet]'") from error
+    if find_spec("pyarrow") is None:
+        raise RunError("Parquet needs pyarrow; type: pip install 'diffbench[parquet]'")
     return [_write(getattr(run, name), name, into / f"{name}.parquet") for name in NAMES]
 
 
