@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 from diffbench.columns import meanings
 from diffbench.errors import RunError
@@ -24,6 +25,7 @@ DICTIONARY = "dictionary.csv"
 ENTRY = ("table", "column", "type", "unit", "meaning")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DEFUSED = "'"
+END = "\r\n"
 FIRST = ", ".join(str(ord(sign)) for sign in FORMULA)
 
 
@@ -57,12 +59,19 @@ def export(folder: Path, into: Path | None = None) -> list[Path]:
 def _write(folder: Path, table: str, path: Path) -> Path:
     with reading(folder) as db, path.open("w", encoding="utf-8", newline="") as file:
         names = held(db, table)
-        writer = csv.writer(file, lineterminator="\n")  # None as empty, floats by repr
+        writer = _writer(file)
         writer.writerow(names)
         fields, _ = TABLES[table]
         shown = ", ".join(_defused(name) if fields[name] is str else f'"{name}"' for name in names)
         writer.writerows(db.execute(f'SELECT {shown} FROM "{table}" ORDER BY rowid'))
     return path
+
+
+def _writer(file: IO[str]) -> Any:
+    """Writes rows that end with a newline: None as empty, floats by repr."""
+    # csv quotes a text for the signs that end its lines: with "\n" alone a "\r" would end one, too.
+    lines = SimpleNamespace(write=lambda row: file.write(f"{row[: -len(END)]}\n"))
+    return csv.writer(lines, lineterminator=END)
 
 
 def _defused(name: str) -> str:
@@ -75,7 +84,7 @@ def _defused(name: str) -> str:
 def dictionary(path: Path) -> Path:
     """Write what every column of every table is: its type, unit and meaning; the path written."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = _writer(file)
         writer.writerow(ENTRY)
         writer.writerows([safe(text) for text in row] for row in _entries())
     return path
