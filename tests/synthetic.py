@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffbench.analysis.cells import dicts
 from diffbench.operators import OPERATORS
 from diffbench.records.record import Record, Sample
-from diffbench.records.store import SAMPLE_KEY
+from diffbench.records.run import ENVIRONMENT, PLAN
+from diffbench.records.store import RECORD, SAMPLE_KEY, STUDY, Store
 from diffbench.study import StudyRow
 
 EVIL_METHOD = "<script>alert(1)</script>"
@@ -402,6 +404,44 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     plan = {"selection": "all", "profile": "standard", "seed": 0}
     studies = frame([*step_size(), *lecture_trace(), *conventions(tools), *mutants()], StudyRow)
     return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
+
+
+def part(made: SyntheticRun, families: tuple[str, ...]) -> SyntheticRun:
+    """The same run of some of its families."""
+    table = made.records[made.records["family"].isin(families)]
+    samples = made.samples[made.samples["instance"].isin(table["instance"])]
+    return replace(made, records=table, samples=samples)
+
+
+def stored(made: SyntheticRun, folder: Path) -> Path:
+    """The same run in a folder, as a run leaves it behind."""
+    folder.mkdir(parents=True)
+    samples = {key: rows for key, rows in made.samples.groupby(list(SAMPLE_KEY))}
+    with Store(folder) as store:
+        store.save_cells(
+            (Record(**row), map(_sample, dicts(samples.get(_key(row), made.samples[:0]))))
+            for row in _rows(made.records, RECORD)
+        )
+        for name, rows in made.studies.groupby("study"):
+            store.save_study(str(name), "done", [StudyRow(**row) for row in _rows(rows, STUDY)])
+        store.finish()
+    (folder / PLAN).write_text(json.dumps(made.plan))
+    (folder / ENVIRONMENT).write_text(json.dumps(made.environment))
+    return folder
+
+
+def _rows(frame: pd.DataFrame, kinds: dict[str, type]) -> Iterator[dict[str, Any]]:
+    """The rows with None for what is missing, and whole numbers whole."""
+    for row in dicts(frame):
+        yield {k: None if pd.isna(v) else kinds[k](v) for k, v in row.items()}
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in SAMPLE_KEY)
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    return Sample(**{name: row[name] for name in Sample.__struct_fields__})
 
 
 EVIL = Tool(EVIL_METHOD, "AD", "exact", "m", 7.0, 5e-5, 1e-16)
