@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import diffbench.reports
+from diffbench.analysis.traces import forms
 from diffbench.page import Page
 from diffbench.reports.charts import CONFIG
+from diffbench.reports.elements import markup, subscripts
 from diffbench.reports.sections import Figure, Grid, Text
 from diffbench.reports.styles import css
 
@@ -41,13 +43,13 @@ def html(run: Any, pages: Iterable[Page] | None = None) -> str:
     chosen = sorted(_built_in() if pages is None else pages, key=lambda p: (p.order, p.name))
     rendered = [_render(page, run) for page in chosen]
     figures = [block for page in rendered for block in _figures(page["blocks"])]
-    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _asset("report.js")}
+    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _assets("js")}
     template = _templates().get_template("report.html.j2")
     return str(
         template.render(
             title=f"diffbench: {run.folder.name}",
             pages=rendered,
-            stylesheet=_asset("report.css"),
+            stylesheet=_assets("css"),
             colours=css(),
             scripts=scripts,
             policy=_policy(scripts.values()),
@@ -89,8 +91,12 @@ def _id(name: str) -> str:
 # --- what is inlined --------------------------------------------------------------------------
 
 
-def _asset(name: str) -> str:
-    return (HERE / "assets" / name).read_text(encoding="utf-8")
+def _assets(ending: str) -> str:
+    """All assets of a kind: that of the report, then those of single pages by name."""
+    found = sorted(
+        (HERE / "assets").glob(f"*.{ending}"), key=lambda p: (p.stem != "report", p.name)
+    )
+    return "".join(path.read_text(encoding="utf-8") for path in found)
 
 
 @cache
@@ -167,5 +173,8 @@ def _templates() -> Any:
     environment.filters["svg"] = lambda figure: Markup(_svg(figure))
     environment.filters["trusted"] = Markup  # our own assets and nothing else
     environment.filters["id"] = _id
+    environment.filters["element"] = lambda root: Markup(markup(root))  # it escapes all text
+    environment.filters["written"] = subscripts
+    environment.filters["full"] = lambda value: forms(value)[0]
     environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-__all__ = ["Cell", "Column", "Figure", "Grid", "Table", "Text", "Tones"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Drawing",
+    "Figure",
+    "Grid",
+    "Steps",
+    "Table",
+    "Text",
+    "Tones",
+]
 
 Tones = ("good", "warn", "bad", "mute", "")  # how a cell is tinted; the text says the same
 
@@ -89,3 +99,34 @@ class Grid:
 
     kind: ClassVar[str] = "grid"
     blocks: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Pictures or formulas that stand as they are, with the sentence that explains them.
+
+    ``elements`` are built by pages (see :mod:`diffbench.reports.elements`), never parsed.
+    """
+
+    kind: ClassVar[str] = "drawing"
+    name: str
+    title: str
+    sentence: str
+    elements: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A trace to step through: its graph, its tables line by line, its derivative program."""
+
+    kind: ClassVar[str] = "steps"
+    name: str
+    title: str
+    graph: Any
+    tables: tuple[tuple[str, Sequence[Any]], ...]  # (caption, analysis.traces.Line ...)
+    nodes: Sequence[int]  # of the graph, one a line
+    partials: Table
+    program: str
+    forms: str  # ``full slides hex`` of each number, between semicolons

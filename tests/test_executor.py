@@ -105,7 +105,7 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
 
 
 def test_the_studies_are_part_of_the_run(run: diffbench.Run) -> None:
-    names = {"conventions", "lecture_trace", "mutants", "programs", "step_size"}
+    names = {"conventions", "expressions", "mutants", "programs", "step_size", "traces"}
     assert set(run.studies.study) == names
     assert not run.studies.key.str.startswith("status|").any()
     families = run.studies.key[run.studies.key.str.startswith("family|")]

@@ -186,6 +186,15 @@
   // A spreadsheet runs text that begins so as a formula; numbers are left alone.
   const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? "'" + cell : cell);
   const quoted = (cell) => (/[",\n\r]/.test(cell) ? '"' + cell.replaceAll('"', '""') + '"' : cell);
+  const offer = (name, lines) => {
+    const text = lines.map((cells) => cells.map((cell) => quoted(guarded(cell))).join(",") + "\r\n").join("");
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    const link = make("a", { href: url, download: name.replace(/[^A-Za-z0-9]+/g, "-") + ".csv" });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  };
 
   const setUpTable = (box) => {
     const name = box.dataset.name;
@@ -219,16 +228,11 @@
     const csv = () => {
       const shown = head.map((_, i) => i).filter((i) => !off.has(i));
       const lines = [...table.tBodies[0].rows].filter((row) => !row.hidden)
-        .map((row) => shown.map((i) => quoted(guarded(value(row.cells[i])))));
-      return [shown.map((i) => quoted(guarded(titles[i]))), ...lines].map((cells) => cells.join(",")).join("\r\n") + "\r\n";
+        .map((row) => shown.map((i) => value(row.cells[i])));
+      return [shown.map((i) => titles[i]), ...lines];
     };
     const download = () => {
-      const url = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
-      const link = make("a", { href: url, download: name.replace(/[^A-Za-z0-9]+/g, "-") + ".csv" });
-      document.body.append(link);
-      link.click();
-      link.remove();
-      setTimeout(() => URL.revokeObjectURL(url), 1000);
+      offer(name, csv());
       announce("CSV of " + counter.textContent);
     };
 
@@ -293,5 +297,6 @@
   addEventListener("beforeprint", () => all("details.behind").forEach((behind) => { behind.open = true; }));
   if (state.page) document.getElementById(state.page)?.scrollIntoView();
   follow();
+  window.report = { all, make, get, set, offer, announce }; // for the scripts of single pages
   document.documentElement.dataset.ready = "1";
 })();
