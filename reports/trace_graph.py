@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from diffbench.analysis.traces import Line, Trace, forms
+from diffbench.analysis.traces import Line, Partial, Trace, forms
 from diffbench.reports.elements import element, subscripts
 from diffbench.reports.layout import layered
 
@@ -20,7 +20,8 @@ LETTER, HEIGHT, PAD = 8.6, 70.0, 12.0  # of the text, of a node, around it
 LEVEL = 132.0  # from layer to layer
 GAP = 26.0
 LABEL = 18.0  # height of the text of an edge
-PLACES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # along an edge
+PLACES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # of a label along its edge
+SIDES = (0.0, 1.0, -1.0)  # on the edge, or beside it
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
@@ -39,7 +40,10 @@ def drawn(trace: Trace, name: str) -> Element:
         _route(at[s], at[t], [b + PAD for b in bends], LEVEL, _aside(links, k))
         for k, ((s, t), bends) in enumerate(zip(links, placed.bends, strict=True))
     ]
-    width, height = placed.width + 2 * PAD, max(y for _, y in at) + HEIGHT + PAD
+    spots = _spots(trace, paths, boxes)
+    left = min([0.0, *(box[0] for box in spots)])
+    width = max([placed.width + 2 * PAD, *(box[2] for box in spots)]) - left
+    height = max(y for _, y in at) + HEIGHT + PAD
     return element(
         "svg",
         element("title", f"Computational graph of {trace.name}", id=f"{name}-title"),
@@ -50,8 +54,8 @@ def drawn(trace: Trace, name: str) -> Element:
             for path, p in zip(paths, trace.partials, strict=True)
         ),
         *(_node(i, box, rows) for i, (box, rows) in enumerate(zip(boxes, texts, strict=True))),
-        *_labels(trace, paths, boxes),
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        *(_label(p, box) for p, box in zip(trace.partials, spots, strict=True)),
+        viewBox=f"{left:.0f} 0 {width:.0f} {height:.0f}",
         width=f"{width:.0f}",
         height=f"{height:.0f}",
         role="img",
@@ -76,9 +80,9 @@ def _width(text: str) -> float:
 
 
 def _described(trace: Trace) -> str:
-    first, *_, last = trace.role("primal")
+    values = trace.role("primal")
     return (
-        f"{len(trace.role('primal'))} nodes from {first.name} at the top to {last.name} at the "
+        f"{len(values)} nodes from {values[0].name} at the top to {values[-1].name} at the "
         f"bottom, {len(trace.partials)} edges; the tables beside it hold every number in it."
     )
 
@@ -141,30 +145,33 @@ def _edge(points: list[Point], target: int, place: int, name: str) -> Element:
     )
 
 
-def _labels(trace: Trace, paths: list[list[Point]], nodes: list[Box]) -> list[Element]:
-    taken, made = list(nodes), []
+def _spots(trace: Trace, paths: list[list[Point]], nodes: list[Box]) -> list[Box]:
+    """Where the text of each edge stands: the first place that is free, or else the first."""
+    taken = list(nodes)
     for path, partial in zip(paths, trace.partials, strict=True):
-        full, short, _ = forms(partial.value)
-        half = _width(short) / 2 + 3
+        half = _width(forms(partial.value)[1]) / 2 + 3
         boxes = [
-            (x - half, y - LABEL / 2, x + half, y + LABEL / 2)
+            (x + side * half - half, y - LABEL / 2, x + side * half + half, y + LABEL / 2)
+            for side in SIDES
             for x, y in (_on(path, place) for place in PLACES)
         ]
-        free = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
-        left, top, *_ = box = (free or boxes)[0]
-        taken.append(box)
-        told = element("title", subscripts(f"partial {partial.text} = {full}"))
-        text = element(
-            "text",
-            told,
-            x=f"{left + half:.0f}",
-            y=f"{top + 14:.0f}",
-            class_="part",
-            data_e=f"{partial.target}.{partial.place}",
-        )
-        told.tail = short
-        made.append(text)
-    return made
+        free = (box for box in boxes if not any(_overlap(box, other) for other in taken))
+        taken.append(next(free, boxes[0]))
+    return taken[len(nodes) :]
+
+
+def _label(partial: Partial, box: Box) -> Element:
+    full, short, _ = forms(partial.value)
+    told = element("title", subscripts(f"partial {partial.text} = {full}"))
+    told.tail = short
+    return element(
+        "text",
+        told,
+        x=f"{(box[0] + box[2]) / 2:.0f}",
+        y=f"{box[1] + 14:.0f}",
+        class_="part",
+        data_e=f"{partial.target}.{partial.place}",
+    )
 
 
 def _overlap(a: Box, b: Box) -> bool:
