@@ -247,7 +247,7 @@ def numbers(row: TraceRow, digits: str) -> str:
     if len(row.numbers) == 1 and isinstance(row.numbers[0], float):
         return show(row.numbers[0])
     return "".join(
-        part if isinstance(part, str) else f"({show(part)})" if part < 0 else show(part)
+        part if isinstance(part, str) else f"({show(part)})" if np.signbit(part) else show(part)
         for part in row.numbers
     )
 

@@ -50,8 +50,8 @@ FORMS = (
     ("simplified", "l_{}'", "simplified"),
 )
 TYPESET = (
-    "The survey's table 1, derived anew by sympy: l₁ = x, l₂ = 4 l₁ (1 - l₁) and so on, with the "
-    "factors multiplied out. The number of operations is that of the line as it stands."
+    "The survey's table 1, derived anew by sympy: l₁ = x, l₂ = 4 l₁ (1 - l₁) and so on; in l₃ and "
+    "l₄ each factor is a polynomial. The number of operations is that of the line as it stands."
 )
 DRAWN = (
     "The derivative of the nested form l ← 4 l (1 - l) at each depth, once as the tree that it is "

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic
 
@@ -79,6 +80,14 @@ def test_a_layer_may_keep_its_order() -> None:
     placed = layered([20.0] * 5, [(0, 1), (0, 2), (1, 3), (2, 4)], 5.0, ordered=True)
     assert placed.x[1] < placed.x[2]
     assert placed.x[3] < placed.x[4]
+
+
+def test_rows_that_two_runs_hold_alike_count_once() -> None:
+    studies = synthetic.run().studies
+    (once,) = traces(studies)
+    (twice,) = traces(pd.concat([studies, studies], ignore_index=True))
+    assert twice == once
+    assert len(once.lines) == 30
 
 
 # --- the graph of a trace ---------------------------------------------------------------------

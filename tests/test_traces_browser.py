@@ -219,7 +219,7 @@ def test_every_notation_is_that_of_the_trace_tables(page: Page, name: str) -> No
     for notation, digits in ((SLIDES, "3"), (HEX, "hex"), (FULL, "17")):
         page.get_by_label("Numbers").select_option(notation)
         assert values(page, name) == [DIGITS[digits](row.value or 0.0) for row in lines(name)]
-        shown = box(page, name).locator("tbody tr[data-n] td:nth-of-type(2)").all_text_contents()
+        shown = box(page, name).locator("tbody tr[data-n] td:nth-child(3)").all_text_contents()
         assert shown == [_written(row, digits) for row in lines(name)]
 
 
@@ -229,7 +229,7 @@ def _written(row: StudyRow, digits: str) -> str:
     show = DIGITS[digits]
     alone = len(parts) == 1
     text = "".join(
-        p if isinstance(p, str) else f"({show(p)})" if p < 0 and not alone else show(p)
+        p if isinstance(p, str) else f"({show(p)})" if repr(p)[0] == "-" and not alone else show(p)
         for p in parts
     )
     return text.replace(" * ", " × ")

@@ -92,7 +92,7 @@ def _rows(studies: pd.DataFrame) -> list[tuple[str, str, str, dict[str, Any]]]:
     """(kind, name, place, row) of each row, lines in the order of execution."""
     if not len(studies):
         return []
-    rows = dicts(studies[studies["study"] == NAME])
+    rows = dicts(studies[studies["study"] == NAME].drop_duplicates("key"))
     split = [(*(*row["key"].split("|"), "")[:3], row) for row in rows]
     return sorted(split, key=lambda s: int(s[2]) if s[0] == "line" else -1)
 

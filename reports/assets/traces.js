@@ -186,8 +186,8 @@
     trace.check = button("Check", () => check(trace));
     trace.score = make("strong", { className: "score" });
     const jumps = trace.roles.map((role) => button(role, () => goTo(trace, trace.rows.findIndex((r) => r.role === role) + 1)));
-    tools.append(trace.back, trace.forth, trace.whole, make("span", {}, "Go to"), ...jumps, trace.where);
-    tools.append(trace.check, trace.score);
+    tools.append(trace.back, trace.forth, trace.whole, make("span", {}, "Go to"), ...jumps);
+    tools.append(trace.check, trace.score, trace.where);
     tools.hidden = false;
   };
   const choice = (label, key, options, current, changed) => {
