@@ -71,6 +71,15 @@ def box(page: Page, name: str = "lecture[n=2]") -> Locator:
     return page.locator(f'.steps[data-name="{name}"]')
 
 
+def number(row: StudyRow) -> float:
+    assert row.value is not None
+    return row.value
+
+
+def choice(page: Page, name: str) -> Locator:
+    return page.get_by_role("combobox", name=name, exact=True)
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
 
@@ -215,10 +224,10 @@ def test_arrow_keys_in_a_field_move_its_cursor_alone(page: Page) -> None:
 
 @pytest.mark.parametrize("name", ["lecture[n=2]", "rosenbrock[n=2]"])
 def test_every_notation_is_that_of_the_trace_tables(page: Page, name: str) -> None:
-    page.get_by_label("Trace").select_option(name)
+    choice(page, "Trace").select_option(name)
     for notation, digits in ((SLIDES, "3"), (HEX, "hex"), (FULL, "17")):
-        page.get_by_label("Numbers").select_option(notation)
-        assert values(page, name) == [DIGITS[digits](row.value or 0.0) for row in lines(name)]
+        choice(page, "Numbers").select_option(notation)
+        assert values(page, name) == [DIGITS[digits](number(row)) for row in lines(name)]
         shown = box(page, name).locator("tbody tr[data-n] td:nth-child(3)").all_text_contents()
         assert shown == [_written(row, digits) for row in lines(name)]
 
@@ -237,7 +246,7 @@ def _written(row: StudyRow, digits: str) -> str:
 
 def test_another_trace_takes_the_place_of_the_first_and_starts_anew(page: Page) -> None:
     press(page, "Forward ▶")
-    page.get_by_label("Trace").select_option("rosenbrock[n=2]")
+    choice(page, "Trace").select_option("rosenbrock[n=2]")
     assert not box(page).is_visible()
     assert box(page, "rosenbrock[n=2]").is_visible()
     assert box(page, "rosenbrock[n=2]").locator("tr[aria-current]").count() == 0
@@ -274,7 +283,7 @@ def test_the_exercise_blanks_what_is_to_be_found_and_nothing_else(page: Page) ->
 def test_answers_are_judged_by_the_digits_that_are_shown(
     page: Page, notation: str, label: str, right: list[str], wrong: list[str]
 ) -> None:
-    page.get_by_label("Numbers").select_option(notation)
+    choice(page, "Numbers").select_option(notation)
     press(page, "Exercise")
     field = box(page).get_by_label(label, exact=True)
     mark = field.locator("xpath=following-sibling::span")
@@ -290,14 +299,14 @@ def test_answers_are_judged_by_the_digits_that_are_shown(
 
 def test_every_right_answer_is_right_in_every_notation(page: Page) -> None:
     """The answers of the store, as they are shown; a few too small to have three decimals."""
-    page.get_by_label("Trace").select_option("rosenbrock[n=2]")
+    choice(page, "Trace").select_option("rosenbrock[n=2]")
     press(page, "Exercise")
     asked = [row for row in lines("rosenbrock[n=2]") if _asked(row)]
     for notation, digits in KEYS.items():
-        page.get_by_label("Numbers").select_option(notation)
+        choice(page, "Numbers").select_option(notation)
         fields = box(page, "rosenbrock[n=2]").locator("td.n input")
         assert fields.count() == len(asked)
-        answers = [DIGITS[digits](row.value or 0.0) for row in asked]
+        answers = [DIGITS[digits](number(row)) for row in asked]
         fields.evaluate_all(
             "(all, texts) => all.forEach((e, i) => { e.value = texts[i]; })", answers
         )
@@ -311,7 +320,7 @@ def _asked(row: StudyRow) -> bool:
 
 
 def test_the_score_counts_and_the_enter_key_checks(page: Page) -> None:
-    page.get_by_label("Numbers").select_option(SLIDES)
+    choice(page, "Numbers").select_option(SLIDES)
     press(page, "Exercise")
     box(page).get_by_label("Primal: v₂ =").fill("10")
     box(page).get_by_label("Primal: v₄ =").fill("3")
@@ -321,7 +330,7 @@ def test_the_score_counts_and_the_enter_key_checks(page: Page) -> None:
 
 
 def test_the_answer_key_is_the_store_s(page: Page, tmp_path: Path) -> None:
-    page.get_by_label("Numbers").select_option(SLIDES)
+    choice(page, "Numbers").select_option(SLIDES)
     press(page, "Exercise")
     with page.expect_download() as waiting:
         press(page, "Answer key (CSV)")
@@ -349,16 +358,16 @@ def test_the_answer_key_is_the_store_s(page: Page, tmp_path: Path) -> None:
 def test_the_address_restores_trace_step_notation_and_exercise(
     page: Page, browser: Browser, report: Path
 ) -> None:
-    page.get_by_label("Trace").select_option("rosenbrock[n=2]")
-    page.get_by_label("Numbers").select_option(HEX)
+    choice(page, "Trace").select_option("rosenbrock[n=2]")
+    choice(page, "Numbers").select_option(HEX)
     press(page, "Exercise")
     press(page, "Adjoint")
     press(page, "Forward ▶")
     for made in again(browser, report, page):
         here = box(made.page, "rosenbrock[n=2]")
         assert here.is_visible()
-        assert made.page.get_by_label("Trace").input_value() == "rosenbrock[n=2]"
-        assert made.page.get_by_label("Numbers").input_value() == HEX
+        assert choice(made.page, "Trace").input_value() == "rosenbrock[n=2]"
+        assert choice(made.page, "Numbers").input_value() == HEX
         pressed = made.page.get_by_role("button", name="Exercise").get_attribute("aria-pressed")
         assert pressed == "true"
         assert here.locator("td.n input").count() > 20

@@ -9,6 +9,15 @@
     element.append(...children);
     return element;
   };
+  const slug = (name) => name.replace(/[^A-Za-z0-9]+/g, "-");
+  const download = (name, blob) => {
+    const url = URL.createObjectURL(blob);
+    const link = make("a", { href: url, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  };
 
   // --- state: page anchor first, then key=value, all in the URL's hash --------------------------
   const state = { page: "", values: new Map() };
@@ -186,15 +195,6 @@
   // A spreadsheet runs text that begins so as a formula; numbers are left alone.
   const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? "'" + cell : cell);
   const quoted = (cell) => (/[",\n\r]/.test(cell) ? '"' + cell.replaceAll('"', '""') + '"' : cell);
-  const offer = (name, lines) => {
-    const text = lines.map((cells) => cells.map((cell) => quoted(guarded(cell))).join(",") + "\r\n").join("");
-    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    const link = make("a", { href: url, download: name.replace(/[^A-Za-z0-9]+/g, "-") + ".csv" });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
-  };
 
   const setUpTable = (box) => {
     const name = box.dataset.name;
@@ -228,11 +228,11 @@
     const csv = () => {
       const shown = head.map((_, i) => i).filter((i) => !off.has(i));
       const lines = [...table.tBodies[0].rows].filter((row) => !row.hidden)
-        .map((row) => shown.map((i) => value(row.cells[i])));
-      return [shown.map((i) => titles[i]), ...lines];
+        .map((row) => shown.map((i) => quoted(guarded(value(row.cells[i])))));
+      return [shown.map((i) => quoted(guarded(titles[i]))), ...lines].map((cells) => cells.join(",")).join("\r\n") + "\r\n";
     };
-    const download = () => {
-      offer(name, csv());
+    const save = () => {
+      download(slug(name) + ".csv", new Blob([csv()], { type: "text/csv" }));
       announce("CSV of " + counter.textContent);
     };
 
@@ -260,10 +260,10 @@
     });
     chooser.append(boxes);
     search.addEventListener("input", () => { narrow(); set("find:" + name, search.value); });
-    const save = make("button", { type: "button" }, "CSV of these rows");
-    save.addEventListener("click", download);
+    const saver = make("button", { type: "button" }, "CSV of these rows");
+    saver.addEventListener("click", save);
     if (!box.classList.contains("plain")) tools.append(make("label", {}, "Filter", search), chooser);
-    tools.append(save, counter);
+    tools.append(saver, counter);
     tools.hidden = false;
 
     const kept = list("off:" + name);
@@ -297,6 +297,6 @@
   addEventListener("beforeprint", () => all("details.behind").forEach((behind) => { behind.open = true; }));
   if (state.page) document.getElementById(state.page)?.scrollIntoView();
   follow();
-  window.report = { all, make, get, set, offer, announce }; // for the scripts of single pages
+  window.diffbench = { all, make, announce, slug, download, get, set }; // for the scripts of single pages
   document.documentElement.dataset.ready = "1";
 })();

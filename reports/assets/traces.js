@@ -1,7 +1,6 @@
 // Traces: one at a time, step by step, in three notations, and as an exercise.
 "use strict";
-(() => {
-  const { all, make, get, set, offer, announce } = window.report;
+(({ all, make, announce, slug, download, get, set }) => {
   const boxes = all(".steps");
   if (!boxes.length) return;
   const wide = matchMedia("(min-width: 1000px)");
@@ -157,6 +156,9 @@
     trace.score.textContent = right + " right, " + (filled.length - right) + " wrong, " + (asked.length - filled.length) + " still blank";
     announce(trace.score.textContent);
   };
+  // A spreadsheet runs text that begins so as a formula; numbers are left alone.
+  const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? "'" + cell : cell);
+  const quoted = (cell) => '"' + guarded(cell).replaceAll('"', '""') + '"';
   const key = (trace) => {
     const cells = trace.rows.map((r) => {
       const full = r.written.cloneNode(true);
@@ -164,7 +166,9 @@
       all("b", r.written).forEach((element, k) => { all("b", full)[k].textContent = mine.get(element); });
       return [r.role, ...[r.head, r.equation, full].map((cell) => stored(cell.textContent)), r.full];
     });
-    offer("answers " + trace.name, [["table", "variable", "equation", "with numbers", "value"], ...cells]);
+    const lines = [["table", "variable", "equation", "with numbers", "value"], ...cells];
+    const text = lines.map((line) => line.map(quoted).join(",") + "\r\n").join("");
+    download(slug("answers " + trace.name) + ".csv", new Blob([text], { type: "text/csv" }));
     announce("Answer key of " + cells.length + " lines");
   };
 
@@ -192,6 +196,7 @@
   };
   const choice = (label, key, options, current, changed) => {
     const made = make("select", {}, ...options.map(([value, text]) => make("option", { value }, text)));
+    made.setAttribute("aria-label", label); // without the names of its options
     made.value = current();
     made.addEventListener("change", () => { set(key, made.value === options[0][0] ? "" : made.value); changed(); });
     return make("label", {}, label, made);
@@ -227,4 +232,4 @@
     event.preventDefault();
     move(shown(), by);
   });
-})();
+})(window.diffbench);
