@@ -22,19 +22,19 @@ def typeset(name: str, parts: Any) -> Element:
     """
     terms = parts[1:] if isinstance(parts, list) and parts[0] == "+" else [parts]
     rows = [_term(term, first=k == 0) for k, term in enumerate(terms)]
-    head = [*_symbol(name), element("mo", "=")]
+    head = [_symbol(name), element("mo", "=")]
     whole = [element("math", *(head if k == 0 else ()), *row) for k, row in enumerate(rows)]
     for one in whole:
         one.tail = " "
     return element("span", *whole, class_="formula")
 
 
-def _symbol(name: str) -> list[Element]:
+def _symbol(name: str) -> Element:
     """``l_2`` with its index, ``l_2'`` with its prime."""
     letter, _, index = name.rstrip("'").partition("_")
     symbol = element("msub", element("mi", letter), element("mn", index))
     primed = name.endswith("'")
-    return [element("msup", symbol, element("mo", "\N{PRIME}")) if primed else symbol]
+    return element("msup", symbol, element("mo", "\N{PRIME}")) if primed else symbol
 
 
 def _negative(parts: Any) -> bool:
@@ -64,11 +64,8 @@ def _shown(parts: Any, binds: int) -> list[Element]:
         return _term(parts, True) if _negative(parts) else [_leaf(parts)]
     operator, *operands = parts
     row = {"+": _sum, "*": _product, "^": _power}[operator](operands)
-    return (
-        row
-        if BINDS[operator] >= binds
-        else [element("mrow", element("mo", "("), *row, element("mo", ")"))]
-    )
+    bracketed = [element("mrow", element("mo", "("), *row, element("mo", ")"))]
+    return row if BINDS[operator] >= binds else bracketed
 
 
 def _leaf(part: Any) -> Element:

@@ -37,7 +37,7 @@ def drawn(trace: Trace, name: str) -> Element:
     at = [(x + PAD, PAD + LEVEL * level) for x, level in zip(placed.x, placed.layer, strict=True)]
     boxes = [(x - w / 2, y, x + w / 2, y + HEIGHT) for (x, y), w in zip(at, widths, strict=True)]
     paths = [
-        _route(at[s], at[t], [b + PAD for b in bends], LEVEL, _aside(links, k))
+        _route(at[s], at[t], [b + PAD for b in bends], _aside(links, k))
         for k, ((s, t), bends) in enumerate(zip(links, placed.bends, strict=True))
     ]
     spots = _spots(trace, paths, boxes)
@@ -107,10 +107,10 @@ def _aside(links: Sequence[tuple[int, int]], k: int) -> float:
     return 34.0 * (same.index(k) - (len(same) - 1) / 2)
 
 
-def _route(start: Point, end: Point, bends: list[float], level: float, aside: float) -> list[Point]:
+def _route(start: Point, end: Point, bends: list[float], aside: float) -> list[Point]:
     """From the foot of a node by its bends to the head of another."""
     (x, y), (to, low) = start, end
-    middles = [(b, y + level * (k + 1) + HEIGHT / 2) for k, b in enumerate(bends)]
+    middles = [(b, y + LEVEL * (k + 1) + HEIGHT / 2) for k, b in enumerate(bends)]
     return [(x + aside, y + HEIGHT), *middles, (to + aside, low)]
 
 
