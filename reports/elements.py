@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, tostring
 
-__all__ = ["element", "markup", "subscripts"]
+__all__ = ["Element", "element", "markup", "subscripts"]
 
 INDEX = re.compile("([vx][\u0307\u0304]?)(-?[0-9]+)")  # v-1, v with a dot or a bar and its index
 SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")

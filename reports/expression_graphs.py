@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.etree.ElementTree import Element
 
 from diffbench.analysis.expressions import Expression
-from diffbench.reports.elements import element
+from diffbench.reports.elements import Element, element
 from diffbench.reports.layout import Placed, layered
 
 __all__ = ["graph", "tree"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from xml.etree.ElementTree import Element
 
-from diffbench.reports.elements import element
+from diffbench.reports.elements import Element, element
 
 __all__ = ["typeset"]
 

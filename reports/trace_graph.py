@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from xml.etree.ElementTree import Element
 
 from diffbench.analysis.traces import Line, Partial, Trace, forms
-from diffbench.reports.elements import element, subscripts
+from diffbench.reports.elements import Element, element, subscripts
 from diffbench.reports.layout import layered
 
 __all__ = ["drawn"]
