@@ -18,6 +18,7 @@ from diffbench.analysis.traces import Trace, traces
 from diffbench.problem import Parts
 from diffbench.registry import discover
 from diffbench.reports import swell
+from diffbench.reports import traces as traces_page
 from diffbench.reports.elements import element, markup, subscripts
 from diffbench.reports.expression_graphs import graph, tree
 from diffbench.reports.formulas import typeset
@@ -263,6 +264,25 @@ def test_text_from_rows_is_never_markup() -> None:
 
 def test_indices_are_lowered_in_names_alone() -> None:
     assert subscripts("v̄-1 + 0.5 * log1p(x12)") == "v̄₋₁ + 0.5 × log1p(x₁₂)"
+
+
+def test_what_a_killed_study_left_is_shown_as_far_as_it_is_whole() -> None:
+    """The last rows of both studies never came; the page says why, and the rest stands."""
+    run, why = synthetic.run(), "not done after 10 s"
+    keys = run.studies["key"]
+    cut = keys.str.startswith(("program|", "cse_ops|4", "string_length|4"))
+    killed = [
+        StudyRow(study=study, key="status|timeout", reason=why)
+        for study in ("traces", "expressions")
+    ]
+    studies = pd.concat([run.studies[~cut], synthetic.frame(killed, StudyRow)], ignore_index=True)
+    assert [one.depth for one in read.expressions(studies)] == [2, 3]
+    assert traces(studies) == []
+    left = replace(run, studies=studies)
+    (told,) = traces_page.render(left)  # type: ignore[arg-type]  # it offers what a Run does
+    assert told.paragraphs == (f"The study ended early: timeout: {why}.",)
+    lesson, *_ = swell.render(left)  # type: ignore[arg-type]  # it offers what a Run does
+    assert lesson.paragraphs[1:] == (f"Not written out: timeout: {why}.",)
 
 
 def test_a_run_without_the_studies_draws_nothing() -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Expression", "expressions"]
 
 NAME = "expressions"
+LAST = "cse_ops"  # of the rows of a depth
 
 
 @final
@@ -49,10 +50,12 @@ class Expression:
 
 
 def expressions(studies: pd.DataFrame) -> list[Expression]:
-    """Each iterate of a run, by depth."""
+    """Each iterate of a run of which all rows are there, by depth."""
     found: dict[int, Expression] = {}
     for row in dicts(studies[studies["study"] == NAME]) if len(studies) else ():
         kind, *name, depth = row["key"].split("|")
+        if kind == "status":
+            continue
         one = found.setdefault(int(depth), Expression(int(depth)))
         if kind == "form":
             one.forms[name[0]] = (json.loads(row["reason"]), int(row["value"]))
@@ -60,4 +63,4 @@ def expressions(studies: pd.DataFrame) -> list[Expression]:
             one.nodes = json.loads(row["reason"])
         else:
             one.sizes[kind] = int(row["value"])
-    return [found[depth] for depth in sorted(found)]
+    return [found[depth] for depth in sorted(found) if LAST in found[depth].sizes]

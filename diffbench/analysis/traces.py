@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Partial", "Trace", "forms", "left", "traces"]
 
 NAME = "traces"
+PARTS = ("about", "line", "edge", "program")
 GIVEN = re.compile(r"x\d+|dx\d+/dx\d+|dy/dy")
 
 
@@ -75,12 +76,12 @@ class Trace:
 
 
 def traces(studies: pd.DataFrame) -> list[Trace]:
-    """Every trace of a run, in the order of their making: the lecture's is the first."""
+    """Every whole trace of a run, in the order of their making: the lecture's is the first."""
     found: dict[str, Trace] = {}
     for kind, name, place, row in _rows(studies):
-        if kind != "left":
+        if kind in PARTS:
             _read(found.setdefault(name, Trace(name)), kind, place, row)
-    return list(found.values())
+    return [trace for trace in found.values() if trace.program]  # a program ends a trace
 
 
 def left(studies: pd.DataFrame) -> dict[str, str]:
