@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import diffbench.reports
+from diffbench.analysis.traces import forms
 from diffbench.page import Page
 from diffbench.reports.charts import CONFIG
 from diffbench.reports.editions import ALL, ordered
+from diffbench.reports.elements import markup, subscripts
 from diffbench.reports.packing import lean, packed
 from diffbench.reports.sections import Choice, Figure, Grid, Table, Text, Versus
 from diffbench.reports.styles import css
@@ -37,8 +39,14 @@ __all__ = [
 ]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js")  # in the order that they run
-STYLESHEETS = ("report.css", "pages.css", "lecture.css")
+SCRIPTS = (
+    "packing.js",
+    "report.js",
+    "choice.js",
+    "versus.js",
+    "traces.js",
+)  # in the order that they run
+STYLESHEETS = ("report.css", "pages.css", "lecture.css", "traces.css")
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
 
@@ -252,5 +260,8 @@ def templates() -> Any:
     environment.filters["trusted"] = Markup  # our own assets and nothing else
     environment.filters["short"] = lambda v: f"{v:.{DIGITS}g}" if isinstance(v, float) else v
     environment.filters["id"] = identifier
+    environment.filters["element"] = lambda root: Markup(markup(root))  # it escapes all text
+    environment.filters["written"] = subscripts
+    environment.filters["full"] = lambda value: forms(value)[0]
     environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment

@@ -14,9 +14,11 @@ __all__ = [
     "Cell",
     "Choice",
     "Column",
+    "Drawing",
     "Figure",
     "Grid",
     "Option",
+    "Steps",
     "Table",
     "Text",
     "Tones",
@@ -201,3 +203,34 @@ class Cards:
     name: str
     title: str
     cards: tuple[Card, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Pictures or formulas that stand as they are, with the sentence that explains them.
+
+    ``elements`` are built by pages (see :mod:`diffbench.reports.elements`), never parsed.
+    """
+
+    kind: ClassVar[str] = "drawing"
+    name: str
+    title: str
+    sentence: str
+    elements: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A trace to step through: its graph, its tables line by line, its derivative program."""
+
+    kind: ClassVar[str] = "steps"
+    name: str
+    title: str
+    graph: Any
+    tables: tuple[tuple[str, Sequence[Any]], ...]  # (caption, analysis.traces.Line ...)
+    nodes: Sequence[int]  # of the graph, one a line
+    partials: Table
+    program: str
+    forms: str  # ``full slides hex`` of each number, between semicolons

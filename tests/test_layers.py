@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diffbench.method",),
     ("diffbench.registry",),
     ("diffbench.measure", "diffbench.traces"),
+    ("diffbench.adjoint_program",),
     ("diffbench.conformance",),
     ("diffbench.running.platform",),
     ("diffbench.records",),

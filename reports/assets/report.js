@@ -9,6 +9,15 @@
     element.append(...children);
     return element;
   };
+  const slug = (name) => name.replace(/[^A-Za-z0-9]+/g, "-");
+  const download = (name, blob) => {
+    const url = URL.createObjectURL(blob);
+    const link = make("a", { href: url, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  };
 
   // --- state: page anchor first, then key=value, all in the URL's hash --------------------------
   const state = { page: "", values: new Map() };
@@ -222,13 +231,8 @@
         .map((row) => shown.map((i) => quoted(guarded(value(row.cells[i])))));
       return [shown.map((i) => quoted(guarded(titles[i]))), ...lines].map((cells) => cells.join(",")).join("\r\n") + "\r\n";
     };
-    const download = () => {
-      const url = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
-      const link = make("a", { href: url, download: name.replace(/[^A-Za-z0-9]+/g, "-") + ".csv" });
-      document.body.append(link);
-      link.click();
-      link.remove();
-      setTimeout(() => URL.revokeObjectURL(url), 1000);
+    const save = () => {
+      download(slug(name) + ".csv", new Blob([csv()], { type: "text/csv" }));
       announce("CSV of " + counter.textContent);
     };
 
@@ -256,10 +260,10 @@
     });
     chooser.append(boxes);
     search.addEventListener("input", () => { narrow(); set("find:" + name, search.value); });
-    const save = make("button", { type: "button" }, "CSV of these rows");
-    save.addEventListener("click", download);
+    const saver = make("button", { type: "button" }, "CSV of these rows");
+    saver.addEventListener("click", save);
     if (!box.classList.contains("plain")) tools.append(make("label", {}, "Filter", search), chooser);
-    tools.append(save, counter);
+    tools.append(saver, counter);
     tools.hidden = false;
 
     const kept = list("off:" + name);
@@ -295,5 +299,6 @@
   addEventListener("beforeprint", () => all("details.behind").forEach((behind) => { behind.open = true; }));
   if (state.page) document.getElementById(state.page)?.scrollIntoView();
   follow();
+  window.diffbench = { all, make, announce, slug, download, get, set }; // for the scripts of single pages
   document.documentElement.dataset.ready = "1";
 })();
