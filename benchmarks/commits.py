@@ -62,7 +62,7 @@ def find(root: Path, name: str) -> Commit:
     except DashboardError as error:
         deeper = " (this clone is shallow: git fetch --unshallow)" if _shallow(root) else ""
         raise DashboardError(
-            f"there is no commit {name!r}{deeper}; try a hash, branch or tag that git log --all shows"
+            f"there is no commit {name!r}{deeper}; try a hash, branch or tag of git log --all"
         ) from error
     if found not in _git(root, "rev-list", "--all").split():
         raise DashboardError(

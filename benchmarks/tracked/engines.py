@@ -2,7 +2,8 @@
 
 A small and a larger instance of each chosen family, every pair of engines of one mode, the
 first-order derivative. Both sides run in one process, in turns, so that what slows the machine
-slows both; a pair that cannot be had is left out. Below 1 ours is faster, and a rise is a regression.
+slows both; a pair that cannot be had is left out. Below 1 ours is faster, and a rise is a
+regression.
 """
 
 from __future__ import annotations
