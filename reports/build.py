@@ -39,13 +39,8 @@ __all__ = [
 ]
 
 HERE = Path(__file__).parent
-SCRIPTS = (
-    "packing.js",
-    "report.js",
-    "choice.js",
-    "versus.js",
-    "traces.js",
-)  # in the order that they run
+# In the order in which they run.
+SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js", "traces.js")
 STYLESHEETS = ("report.css", "pages.css", "lecture.css", "traces.css")
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
