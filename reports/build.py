@@ -23,6 +23,22 @@ from diffbench.reports.styles import css
 __all__ = ["html", "write"]
 
 HERE = Path(__file__).parent
+# In the order in which they are inlined: each takes from window.diffbench what those before it gave.
+SCRIPTS = (
+    "core.js",
+    "theme.js",
+    "pages.js",
+    "charts.js",
+    "axes.js",
+    "zoom.js",
+    "picture.js",
+    "legend.js",
+    "tables.js",
+    "slider.js",
+    "print.js",
+    "start.js",
+)
+STYLESHEETS = ("report.css", "controls.css", "print.css")
 
 
 def write(run: Any, path: Path | str, pages: Iterable[Page] | None = None) -> Path:
@@ -36,21 +52,27 @@ def write(run: Any, path: Path | str, pages: Iterable[Page] | None = None) -> Pa
     return path
 
 
-def html(run: Any, pages: Iterable[Page] | None = None) -> str:
-    """The report as text; the same run gives the same text."""
+def html(run: Any, pages: Iterable[Page] | None = None, version: str = "") -> str:
+    """The report as text; the same run gives the same text.
+
+    With a ``version`` it is a page of ``diffbench serve``: it may ask the server that it came from
+    for a newer one, and nobody else for anything.
+    """
     chosen = sorted(_built_in() if pages is None else pages, key=lambda p: (p.order, p.name))
     rendered = [_render(page, run) for page in chosen]
     figures = [block for page in rendered for block in _figures(page["blocks"])]
-    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _asset("report.js")}
+    own = _joined((*SCRIPTS, "live.js") if version else SCRIPTS)
+    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": own}
     template = _templates().get_template("report.html.j2")
     return str(
         template.render(
             title=f"diffbench: {run.folder.name}",
             pages=rendered,
-            stylesheet=_asset("report.css"),
+            version=version,
+            stylesheet=_joined(STYLESHEETS),
             colours=css(),
             scripts=scripts,
-            policy=_policy(scripts.values()),
+            policy=_policy(scripts.values(), "connect-src 'self'" if version else ""),
             data={"config": CONFIG, "specs": {f.name: f.spec for f in figures}},
         )
     )
@@ -89,8 +111,8 @@ def _id(name: str) -> str:
 # --- what is inlined --------------------------------------------------------------------------
 
 
-def _asset(name: str) -> str:
-    return (HERE / "assets" / name).read_text(encoding="utf-8")
+def _joined(names: Iterable[str]) -> str:
+    return "\n".join((HERE / "assets" / name).read_text(encoding="utf-8") for name in names)
 
 
 @cache
@@ -106,7 +128,7 @@ def _wrapped(script: str) -> str:
     return "(function(){" + script.replace("</script", "<\\/script") + "})();"
 
 
-def _policy(scripts: Iterable[str]) -> str:
+def _policy(scripts: Iterable[str], *more: str) -> str:
     """Nothing is loaded from anywhere, and no script runs but these, byte for byte."""
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts if script)
     rules = (
@@ -116,8 +138,9 @@ def _policy(scripts: Iterable[str]) -> str:
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
+        *more,
     )
-    return "; ".join(rules)
+    return "; ".join(filter(None, rules))
 
 
 def _digest(script: str) -> str:

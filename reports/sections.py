@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-__all__ = ["Cell", "Column", "Figure", "Grid", "Table", "Text", "Tones"]
+__all__ = ["Cell", "Column", "Figure", "Grid", "Slider", "Table", "Text", "Tones"]
 
 Tones = ("good", "warn", "bad", "mute", "")  # how a cell is tinted; the text says the same
 
@@ -89,3 +89,21 @@ class Grid:
 
     kind: ClassVar[str] = "grid"
     blocks: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A table of one column a whole number: a slider shows one of them, on paper some are chosen.
+
+    The columns from ``first`` on belong to ``values``, which grow by one; it starts at ``start``.
+    Without a script there is ``plain``, the same table with a few of them.
+    """
+
+    kind: ClassVar[str] = "slider"
+    label: str
+    table: Table
+    plain: Table
+    first: int
+    values: range
+    start: int
