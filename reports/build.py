@@ -23,7 +23,7 @@ from diffbench.reports.styles import css
 __all__ = ["html", "write"]
 
 HERE = Path(__file__).parent
-# In the order in which they are inlined: each takes from window.diffbench what those before it gave.
+# In the order in which they are inlined: each takes from window.diffbench what others gave it.
 SCRIPTS = (
     "core.js",
     "theme.js",

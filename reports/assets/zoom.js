@@ -13,7 +13,8 @@
   const narrow = (spec, axis, domain) => {
     const channel = (spec.encoding || {})[axis];
     if (channel) {
-      channel.scale = { ...channel.scale, domain, nice: false, zero: false };
+      channel.scale = { ...channel.scale, domain, nice: false };
+      if (channel.scale.type !== "log") channel.scale.zero = false;
       if (channel.axis) delete channel.axis.values;
     }
     if (spec.mark) spec.mark = { ...(spec.mark.type ? spec.mark : { type: spec.mark }), clip: true };
