@@ -24,12 +24,14 @@ __all__ = [
     "Interrupted",
     "compare",
     "compare_runs",
+    "live_page",
     "load",
     "place",
     "plan",
     "report",
     "requested",
     "run",
+    "waiting_page",
 ]
 
 EXECUTORS = ("local", "dask")
@@ -131,6 +133,28 @@ def report(folder: str | Path, path: str | Path | None = None) -> Path:
     with writable(target):
         write(found, target, pages)
     return target
+
+
+def live_page(folder: str | Path, version: str) -> str:
+    """The report of a run that may still be at work, as text, for ``diffbench serve``.
+
+    Where it holds no record yet, a page that says so. Raises RunError where it cannot be read.
+    """
+    from diffbench.registry import discover
+    from diffbench.reports.build import html
+
+    found = load(folder)
+    if found.records.empty:
+        return waiting_page(folder, "This run holds no records yet.", version)
+    pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
+    return html(found, pages, version)
+
+
+def waiting_page(folder: str | Path, why: str, version: str) -> str:
+    """The page in place of a report that cannot be made yet, with the reason."""
+    from diffbench.reports.build import waiting
+
+    return waiting(Run(Path(folder)), why, version)
 
 
 def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Comparison:

@@ -10,7 +10,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from diffbench.reports.charts import CONFIG
 from diffbench.reports.sections import Figure, Grid, Text
 from diffbench.reports.styles import css
 
-__all__ = ["html", "write"]
+__all__ = ["html", "waiting", "write"]
 
 HERE = Path(__file__).parent
 # In the order in which they are inlined: each takes from window.diffbench what others gave it.
@@ -76,6 +76,13 @@ def html(run: Any, pages: Iterable[Page] | None = None, version: str = "") -> st
             data={"config": CONFIG, "specs": {f.name: f.spec for f in figures}},
         )
     )
+
+
+def waiting(run: Any, why: str, version: str) -> str:
+    """The page of a run that has nothing to show yet, with the reason."""
+    told = Text(paragraphs=(why, "This page looks again by itself."))
+    page = Page(name="waiting", title="Nothing to show yet", order=0, render=lambda run: [told])
+    return html(run, [page], version)
 
 
 def _built_in() -> list[Page]:
@@ -165,9 +172,13 @@ def _finite(value: Any) -> Any:
 
 def _svg(figure: Figure) -> str:
     """The chart as a static picture, with coordinates to a tenth of a pixel."""
+    return _drawn(json.dumps({**_finite(figure.spec), "config": CONFIG}, sort_keys=True))
+
+
+@lru_cache(maxsize=512)  # most charts of a growing run are as they were
+def _drawn(spec: str) -> str:
     import vl_convert
 
-    spec = {**_finite(figure.spec), "config": CONFIG}
     svg = vl_convert.vegalite_to_svg(spec)
     svg = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", svg)
     svg = re.sub(r' (?:class|aria-[a-z]+|role|pointer-events|font-family)="[^"]*"', "", svg)
