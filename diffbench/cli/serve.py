@@ -36,11 +36,11 @@ def serve(folder: Path, port: int | None, opens: bool) -> None:
     """
     from diffbench.serving.server import Server
 
-    with Server(folder, port or 0) as server:
-        click.echo(f"{folder} is shown on {server.address} to this machine alone; Ctrl-C ends it")
-        if opens:
-            browse(server.address)
-        try:
+    try:
+        with Server(folder, port or 0) as server:
+            click.echo(f"{folder} on {server.address} to this machine alone; Ctrl-C ends it")
+            if opens:
+                browse(server.address)
             server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("\nended")
+    except KeyboardInterrupt:
+        click.echo("\nended")

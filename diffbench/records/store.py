@@ -80,6 +80,9 @@ TABLES: dict[str, tuple[dict[str, type], Sequence[str]]] = {
 }
 
 
+LAST = "SELECT " + ", ".join(f'(SELECT MAX(rowid) FROM "{name}")' for name in TABLES)
+
+
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """sqlite's errors as one clear line."""
@@ -315,9 +318,9 @@ def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def stamp(folder: Path) -> str:
-    """A text that changes with every transaction of a run; nothing is read.
+    """A text that changes with what can be read of a run; cheap whatever its size.
 
-    Raises RunError where there is no run.
+    Raises RunError where there is no run; one that cannot be read yet has a stamp, too.
     """
     path = _found(folder)
     facts = []
@@ -325,6 +328,9 @@ def stamp(folder: Path) -> str:
         with suppress(FileNotFoundError):
             at = file.stat()
             facts += [at.st_size, at.st_mtime_ns]
+    # What is being written is in the log before anybody can read it: the files alone say too early.
+    with suppress(RunError), reading(folder) as db:
+        facts += [last or 0 for last in db.execute(LAST).fetchone()]
     return "-".join(f"{fact:x}" for fact in facts)
 
 
