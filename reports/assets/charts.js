@@ -42,6 +42,8 @@
     if (turn !== figure.turn) return shown.finalize(); // another was asked for meanwhile
     if (figure.view) figure.view.finalize();
     figure.view = shown;
+    // The figure has its name and description; what is drawn is read in the table behind it.
+    chart.querySelector("svg").setAttribute("aria-hidden", "true");
     figure.classList.add("on");
     return drawn(figure);
   };
