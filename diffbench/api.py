@@ -26,12 +26,14 @@ __all__ = [
     "compare",
     "compare_runs",
     "export",
+    "live_page",
     "load",
     "place",
     "plan",
     "report",
     "requested",
     "run",
+    "waiting_page",
 ]
 
 EXECUTORS = ("local", "dask")
@@ -201,6 +203,28 @@ def _readers(
 
     plugins = runs[0].plan.get("plugins", ())
     return runs, discover(plugins, ("pages",)).pages.values()
+
+
+def live_page(folder: str | Path, version: str) -> str:
+    """The report of a run that may still be at work, as text, for ``diffbench serve``.
+
+    Where it holds no record yet, a page that says so. Raises RunError where it cannot be read.
+    """
+    from diffbench.registry import discover
+    from diffbench.reports.build import html
+
+    found = load(folder)
+    if found.records.empty:
+        return waiting_page(folder, "This run holds no records yet.", version)
+    pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
+    return str(html(found, pages, version=version))
+
+
+def waiting_page(folder: str | Path, why: str, version: str) -> str:
+    """The page in place of a report that cannot be made yet, with the reason."""
+    from diffbench.reports.build import waiting
+
+    return str(waiting(Run(Path(folder)), why, version))
 
 
 def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Comparison:

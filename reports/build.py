@@ -10,7 +10,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,38 @@ __all__ = [
     "tables_of",
     "templates",
     "title",
+    "waiting",
     "write",
 ]
 
 HERE = Path(__file__).parent
-# In the order in which they run.
-SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js", "traces.js")
-STYLESHEETS = ("report.css", "pages.css", "lecture.css", "traces.css")
+# In the order in which they are inlined: each takes from window.diffbench what others gave it.
+SCRIPTS = (
+    "packing.js",
+    "core.js",
+    "theme.js",
+    "pages.js",
+    "charts.js",
+    "axes.js",
+    "zoom.js",
+    "picture.js",
+    "legend.js",
+    "tables.js",
+    "slider.js",
+    "choice.js",
+    "versus.js",
+    "traces.js",
+    "print.js",
+    "start.js",
+)
+STYLESHEETS = (
+    "report.css",
+    "controls.css",
+    "pages.css",
+    "lecture.css",
+    "traces.css",
+    "print.css",
+)
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
 
@@ -65,21 +90,31 @@ def write(
 
 
 def html(
-    run: Any, pages: Iterable[Page] | None = None, beside: Any = None, edition: str = ALL
+    run: Any,
+    pages: Iterable[Page] | None = None,
+    beside: Any = None,
+    edition: str = ALL,
+    version: str = "",
 ) -> str:
-    """The report as text; the same run gives the same text."""
+    """The report as text; the same run gives the same text.
+
+    With a ``version`` it is a page of ``diffbench serve``: it may ask the server that it came from
+    for a newer one, and nobody else for anything.
+    """
     rendered = laid_out(run, pages, beside, edition)
     figures = [block for page in rendered for block in figures_of(page["blocks"])]
-    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _assets(SCRIPTS)}
+    own = _assets((*SCRIPTS, "live.js") if version else SCRIPTS)
+    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": own}
     template = templates().get_template("report.html.j2")
     return str(
         template.render(
             title=title(run, beside),
             pages=rendered,
+            version=version,
             stylesheet=_assets(STYLESHEETS),
             colours=css(),
             scripts=scripts,
-            policy=_policy(scripts.values()),
+            policy=_policy(scripts.values(), "connect-src 'self'" if version else ""),
             widest=WIDEST,
             data={
                 "config": CONFIG,
@@ -96,6 +131,13 @@ def title(run: Any, beside: Any = None) -> str:
     if beside is None:
         return f"diffbench: {name}"
     return f"diffbench: A is {name}, B is {beside.folder.name}"
+
+
+def waiting(run: Any, why: str, version: str) -> str:
+    """The page of a run that has nothing to show yet, with the reason."""
+    told = Text(paragraphs=(why, "This page looks again by itself."))
+    page = Page(name="waiting", title="Nothing to show yet", order=0, render=lambda run: [told])
+    return html(run, [page], version=version)
 
 
 def laid_out(
@@ -171,7 +213,7 @@ def apart(name: str, names: set[str]) -> str:
 
 
 def _assets(names: Iterable[str]) -> str:
-    return "".join((HERE / "assets" / name).read_text(encoding="utf-8") for name in names)
+    return "\n".join((HERE / "assets" / name).read_text(encoding="utf-8") for name in names)
 
 
 @cache
@@ -187,7 +229,7 @@ def _wrapped(script: str) -> str:
     return "(function(){" + script.replace("</script", "<\\/script") + "})();"
 
 
-def _policy(scripts: Iterable[str]) -> str:
+def _policy(scripts: Iterable[str], *more: str) -> str:
     """Nothing is loaded from anywhere, and no script runs but these, byte for byte."""
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts if script)
     rules = (
@@ -197,8 +239,9 @@ def _policy(scripts: Iterable[str]) -> str:
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
+        *more,
     )
-    return "; ".join(rules)
+    return "; ".join(filter(None, rules))
 
 
 def _digest(script: str) -> str:
@@ -223,9 +266,14 @@ def _finite(value: Any) -> Any:
 
 def picture(figure: Figure, config: Mapping[str, Any] = CONFIG) -> str:
     """The chart as an SVG element, with coordinates to a tenth of a pixel."""
+    return _drawn(json.dumps({**_finite(figure.spec), "config": config}, sort_keys=True))
+
+
+@lru_cache(maxsize=512)  # most charts of a growing run are as they were
+def _drawn(spec: str) -> str:
     import vl_convert
 
-    svg = str(vl_convert.vegalite_to_svg({**_finite(figure.spec), "config": config}))
+    svg = str(vl_convert.vegalite_to_svg(spec))
     return re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", svg)
 
 
@@ -233,7 +281,7 @@ def _svg(figure: Figure) -> str:
     """The chart as a static picture of the page, which says beside it what it shows."""
     svg = picture(figure)
     svg = re.sub(r' (?:class|aria-[a-z]+|role|pointer-events|font-family)="[^"]*"', "", svg)
-    svg = lean(svg, hashlib.sha256(figure.name.encode()).hexdigest()[:5])
+    svg = str(lean(svg, hashlib.sha256(figure.name.encode()).hexdigest()[:5]))
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 

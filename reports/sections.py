@@ -18,6 +18,7 @@ __all__ = [
     "Figure",
     "Grid",
     "Option",
+    "Slider",
     "Steps",
     "Table",
     "Text",
@@ -234,3 +235,21 @@ class Steps:
     partials: Table
     program: str
     forms: str  # ``full slides hex`` of each number, between semicolons
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A table of one column a whole number: a slider shows one of them, on paper some are chosen.
+
+    The columns from ``first`` on belong to ``values``, which grow by one; it starts at ``start``.
+    Without a script there is ``plain``, the same table with a few of them.
+    """
+
+    kind: ClassVar[str] = "slider"
+    label: str
+    table: Table
+    plain: Table
+    first: int
+    values: range
+    start: int

@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "diffbench.comparison",
         "diffbench.merging",
         "diffbench.progress",
+        "diffbench.serving",
     ),
     ("diffbench.cli",),
 )
