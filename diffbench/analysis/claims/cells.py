@@ -164,7 +164,7 @@ def shared(evidence: Evidence) -> Iterator[Finding]:
         None,
         source=RECORDS,
         keys=keys(deepest),
-        reason=f"of {tree:.0f} in the tree",
+        reason=f"{left:.0f} of {tree:.0f} in the tree",
         decides=False,
     )
 

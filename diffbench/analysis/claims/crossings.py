@@ -129,7 +129,7 @@ def _finding(name: str, races: list[Race]) -> Finding:
     return Finding(
         what=f"Reverse beats forward mode from this n on: {name}",
         number=median(at),
-        unit=f"n, median of {len(races)} families",
+        unit=f"inputs, median of {len(races)} families",
         low=low,
         high=high,
         wanted="reverse faster at the largest n of each family",

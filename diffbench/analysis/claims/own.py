@@ -125,11 +125,15 @@ def bracketed(evidence: Evidence) -> Iterator[Finding]:
                 number,
                 row["unit"],
                 number == expected,
-                wanted=f"{expected:.0f}",
+                wanted=_whole(expected),
                 source=OWN,
                 keys=(key, *formulas),
                 reason=" + ".join(str(f["reason"]) for f in formulas.values()),
             )
+
+
+def _whole(count: float) -> str:
+    return f"{count:,.0f}".replace(",", "\u202f")
 
 
 def _formulas(evidence: Evidence, chain: str, bracket: str) -> dict[str, dict[str, Any]]:
@@ -148,20 +152,21 @@ def optimum(evidence: Evidence) -> Iterator[Finding]:
     """The cheapest of all five brackets of the chain with a waist, beside both modes'."""
     found = evidence.study(OWN, "multiplications|waist|")
     brackets = {key: float(row["value"]) for key, row in found.items() if not key.endswith(" mode")}
-    both = [brackets.get(f"multiplications|waist|{b}") for b in ("D(C(BA))", "((DC)B)A")]
-    if len(brackets) == 5 and None not in both:
+    modes = [f"multiplications|waist|{order}" for order in ("D(C(BA))", "((DC)B)A")]
+    if len(brackets) == 5 and brackets.keys() >= set(modes):
+        forward, reverse = (brackets[key] for key in modes)
         best = min(brackets, key=lambda key: brackets[key])
-        least = min(value for value in both if value is not None)
+        least = min(forward, reverse)
         yield Finding.exact(
             f"Fewest multiplications of the five brackets: {best.rpartition('|')[2]}",
             brackets[best],
             "multiplications",
             brackets[best] < least,
-            wanted=f"less than {least:.0f}",
+            wanted=f"less than {_whole(least)}",
             source=OWN,
             keys=tuple(brackets),
-            reason=f"widths {found[best]['reason']}; forward order takes {both[0]:.0f}, "
-            f"reverse order {both[1]:.0f}",
+            reason=f"widths {found[best]['reason']}; forward order takes {_whole(forward)}, "
+            f"reverse order {_whole(reverse)}",
         )
 
 

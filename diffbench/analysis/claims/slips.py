@@ -84,7 +84,7 @@ def _reasons(row: str, decides: bool) -> Callable[[Evidence], Measured | None]:
         found = [f for f in known if f.decides == decides]
         if not found:
             return None
-        said = "; ".join(f"{f.what}: {f.number:g}, {f.reason}" for f in found)
+        said = "; ".join(f"{f.what.rpartition(': ')[2]}: {f.reason}" for f in found)
         return Measured(said, found[0].source, tuple(key for f in found for key in f.keys))
 
     return find
