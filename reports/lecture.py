@@ -33,7 +33,6 @@ INTRODUCTION = (
 STUDIES = {
     "claims": "lecture",
     "lecture_claims": "t-experiments",
-    "lecture_trace": "traces",
     "mutants": "error-prone",
     "programs": "programs",
     "step_size": "step-size",

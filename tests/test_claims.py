@@ -56,7 +56,7 @@ def studied() -> tuple[StudyRow, ...]:
     The curves of the step sizes are left out: claims read what sums them up.
     """
     studies = discover(kinds=("problems", "studies")).studies
-    real = [row for name in ("lecture_claims", "lecture_trace") for row in studies[name].run()]
+    real = [row for name in ("lecture_claims", "traces") for row in studies[name].run()]
     steps = [row for row in synthetic.step_size() if not re.search(r"\|\d", row.key)]
     return (*real, *steps, *synthetic.mutants(), *programs())
 
@@ -132,8 +132,8 @@ def test_without_any_evidence_every_claim_says_why_it_is_open() -> None:
         ("8", "answer|loop|manual", {"unit": "right"}),
         ("8", "answer|formula|symbolic[cse=no]", {"unit": "refuses"}),
         ("9", "chain|apart", {"value": 5.0}),
-        ("10", "forward|06", {"value": 11.652071455223086}),
-        ("10", "forward|20", {"value": 1.7163378145367736}),
+        ("10", "line|lecture[n=2]|6", {"value": 11.652071455223086}),
+        ("10", "line|lecture[n=2]|20", {"value": 1.7163378145367736}),
         ("11", "outputs|most", {"value": 2.0}),
         ("15", "product|error", {"value": 1.01}),
         ("16/17", "multiplications|funnel|D(C(BA))", {"value": 55_500_001.0}),
@@ -142,8 +142,8 @@ def test_without_any_evidence_every_claim_says_why_it_is_open() -> None:
         ("18/19", "owner|forward|3", {"value": 0.0}),
         ("18/19", "passes|reverse", {"value": 4.0}),
         ("20", "identity|scalar operations|reverse", {"value": 1.0}),
-        ("21", "reverse|14", {"value": 2.0}),
-        ("21", "reverse|14", {"reason": "v̄0 = ⟂ v̄2 * v-1 ⟂ 1.0 * 2.0"}),
+        ("21", "line|lecture[n=2]|28", {"value": 2.0}),
+        ("21", "line|lecture[n=2]|28", {"reason": '["v̄0", "=", "", [], null]'}),
         ("23", "accumulate|overwrite|1", {"value": 1.7163378145367738}),
         ("23", "accumulate|keep the first|0", {"unit": "exact to rounding"}),
         ("24", "backprop|operations of one alone", {"value": 1.0}),
@@ -162,8 +162,8 @@ def test_one_row_that_is_not_as_it_has_to_be_ends_a_claim(
     ("row", "study"),
     [
         *((row, "lecture_claims") for row in "2 9 11 15 16/17 17b 18/19 20 23 24 1".split()),
-        ("10", "lecture_trace"),
-        ("21", "lecture_trace"),
+        ("10", "traces"),
+        ("21", "traces"),
         ("4", "mutants"),
         ("6", "step_size"),
         ("8", "programs"),
@@ -199,20 +199,6 @@ def test_our_own_judge_does_not_decide_whether_mistakes_go_unseen() -> None:
     assert verdict("4", blind) == HOLDS
     found = decided(evidence())["4"].findings
     assert [(f.number, f.decides) for f in found] == [(1.0, False), (0.5, True)]
-
-
-def test_a_newer_study_of_traces_is_read_as_well() -> None:
-    newer = []
-    for row in studied():
-        mode, _, place = row.key.partition("|")
-        if row.study == "lecture_trace" and not (mode == "reverse" and row.unit == "primal"):
-            name, sign = row.reason.partition(" ⟂ ")[0].split(" ")
-            key = f"line|lecture[n=2]|{int(place) + 100 * (mode == 'reverse')}"
-            reason = f'["{name}", "{sign}", "", [], null]'
-            newer.append(msgspec.structs.replace(row, study="traces", key=key, reason=reason))
-    rows = [*newer[::-1], *(row for row in studied() if row.study != "lecture_trace")]
-    found = Evidence(synthetic.records(), synthetic.frame(rows, StudyRow))
-    assert (verdict("10", found), verdict("21", found)) == (HOLDS, HOLDS)
 
 
 # --- records --------------------------------------------------------------------------------------
@@ -471,9 +457,9 @@ def test_an_empty_run_says_so() -> None:
 
 
 def test_a_small_run_decides_what_it_can(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_profile(monkeypatch)
+    use_profile(monkeypatch, studies=True)
     without_report(monkeypatch)
-    asked = ("lecture_claims", "lecture_trace", "programs", "step_size")  # the others take longer
+    asked = ("lecture_claims", "traces", "programs", "step_size")  # the others take longer
     due = Executor.due
     monkeypatch.setattr(
         Executor, "due", lambda self, studies: [n for n in due(self, studies) if n in asked]

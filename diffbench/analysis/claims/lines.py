@@ -10,10 +10,8 @@ from diffbench.analysis.claims.evidence import Evidence
 
 __all__ = ["Line", "lines"]
 
-# the study that traces small instances, and the one of older runs that traced the lecture's alone
-TRACES, LECTURE_TRACE = "traces", "lecture_trace"
+TRACES = "traces"  # the study of small instances
 INSTANCE = "lecture[n=2]"
-SEPARATOR = " ⟂ "
 MARKS = str.maketrans("", "", "\u0304\u0307")  # bar and dot
 
 
@@ -36,14 +34,7 @@ def lines(evidence: Evidence, role: str) -> list[Line]:
         for key, row in evidence.study(TRACES, f"line|{INSTANCE}|").items()
         if row["unit"] == role
     ]
-    if found:
-        return sorted(found, key=lambda line: int(line.key.rpartition("|")[2]))
-    mode = "reverse" if role == "adjoint" else "forward"
-    return [
-        _line(LECTURE_TRACE, key, row, *row["reason"].partition(SEPARATOR)[0].partition(" ")[::2])
-        for key, row in evidence.study(LECTURE_TRACE, f"{mode}|").items()
-        if row["unit"] == role
-    ]
+    return sorted(found, key=lambda line: int(line.key.rpartition("|")[2]))
 
 
 def _line(study: str, key: str, row: dict[str, Any], name: str, sign: str) -> Line:
