@@ -32,6 +32,7 @@ __all__ = [
     "tables_of",
     "templates",
     "title",
+    "whole",
     "write",
 ]
 
@@ -60,13 +61,17 @@ def html(
     run: Any, pages: Iterable[Page] | None = None, beside: Any = None, edition: str = ALL
 ) -> str:
     """The report as text; the same run gives the same text."""
-    rendered = laid_out(run, pages, beside, edition)
+    return whole(title(run, beside), laid_out(run, pages, beside, edition))
+
+
+def whole(title: str, rendered: list[dict[str, Any]]) -> str:
+    """The report of pages that are laid out already."""
     figures = [block for page in rendered for block in figures_of(page["blocks"])]
     scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _asset("report.js")}
     template = templates().get_template("report.html.j2")
     return str(
         template.render(
-            title=title(run, beside),
+            title=title,
             pages=rendered,
             stylesheet=_asset("report.css"),
             colours=css(),
