@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 EXECUTORS = ("local", "dask")
-HTML, DATA = "html", ("csv", "parquet")  # formats: the report itself, and what no page is in
+DATA = ("csv", "parquet")  # formats that no page is in
 
 
 def run(
@@ -139,8 +139,7 @@ def report(
     there, and for two runs that ``compare_runs`` refuses.
     """
     runs, pages = _readers(folder, beside, edition)
-    name = REPORTS[edition] if beside is None else TWO_RUNS
-    target = runs[0].folder / name if path is None else Path(path)
+    target = runs[0].folder / _page(beside, edition) if path is None else Path(path)
     from diffbench.reports.build import write
 
     with writable(target):
@@ -156,10 +155,11 @@ def export(
     beside: str | Path | None = None,
     edition: str = "all",
 ) -> list[Path]:
-    """Write a run in other formats; the folders written, one a format, and the HTML file.
+    """Write a run in several formats; the paths written: a folder each, and the file of html.
 
     They are html, csv, parquet, latex, markdown and svg; each goes into a folder of its name in
-    ``out``, by default ``export`` in the run's folder. ``diffbench.load`` reads the folder of csv.
+    ``out``, by default ``export`` in the run's folder, and html beside them, by default where
+    ``report`` writes it. ``diffbench.load`` reads the folder of csv.
     The other arguments and what is raised are those of ``report``.
     """
     asked = list(dict.fromkeys(formats))
@@ -169,15 +169,17 @@ def export(
     _check_shown(asked, beside)
     runs, pages = _readers(folder, beside, edition)
     into = runs[0].folder / EXPORTS if out is None else Path(out)
+    page = runs[0].folder / _page(beside, edition) if out is None else into / REPORT
     from diffbench.reports.exports import write
 
-    others = [name for name in asked if name != HTML]
     with writable(into):
-        made: list[Path] = write(runs[0], others, into, pages, *runs[1:], edition=edition)
-    if HTML in asked:
-        path = None if out is None else into / REPORT
-        made.append(report(folder, path, beside=beside, edition=edition))
+        made: list[Path] = write(runs[0], asked, into, page, pages, *runs[1:], edition=edition)
     return made
+
+
+def _page(beside: str | Path | None, edition: str) -> str:
+    """What the file of a report is called."""
+    return REPORTS[edition] if beside is None else TWO_RUNS
 
 
 def _check_shown(formats: Sequence[str], beside: str | Path | None) -> None:

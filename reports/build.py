@@ -36,6 +36,7 @@ __all__ = [
     "templates",
     "title",
     "waiting",
+    "whole",
     "write",
 ]
 
@@ -101,14 +102,18 @@ def html(
     With a ``version`` it is a page of ``diffbench serve``: it may ask the server that it came from
     for a newer one, and nobody else for anything.
     """
-    rendered = laid_out(run, pages, beside, edition)
+    return whole(title(run, beside), laid_out(run, pages, beside, edition), version)
+
+
+def whole(title: str, rendered: list[dict[str, Any]], version: str = "") -> str:
+    """The report of pages that are laid out already."""
     figures = [block for page in rendered for block in figures_of(page["blocks"])]
     own = _assets((*SCRIPTS, "live.js") if version else SCRIPTS)
     scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": own}
     template = templates().get_template("report.html.j2")
     return str(
         template.render(
-            title=title(run, beside),
+            title=title,
             pages=rendered,
             version=version,
             stylesheet=_assets(STYLESHEETS),

@@ -24,6 +24,7 @@ from synthetic import EVIL_METHOD, EVIL_REASON
 import diffbench
 from diffbench import api
 from diffbench.records.run import FORMATS
+from diffbench.registry import discover
 from diffbench.reports import build
 from diffbench.reports.latex_text import escaped
 
@@ -57,7 +58,7 @@ class Evil:
 
 def evil_run() -> synthetic.SyntheticRun:
     """Markup wherever a plugin or a file can put words: names, reasons, studies, facts."""
-    made = synthetic.part(synthetic.evil_run(), ("lecture", "logistic"))
+    made = synthetic.part(synthetic.evil_run(synthetic.FEW), ("lecture", "logistic"))
     records, samples, studies = made.records.copy(), made.samples.copy(), made.studies.copy()
     mine = records["family"] == "lecture"
     records.loc[mine, "family"] = EVIL_METHOD
@@ -89,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(folder: Path) -> Path:
     """The folder of all formats, the report itself among them."""
-    return api.export(folder, FORMATS, folder.parent / "export")[-1].parent
+    return api.export(folder, FORMATS, folder.parent / "export")[0].parent
 
 
 @pytest.fixture(scope="module")
@@ -303,13 +304,25 @@ def test_the_figures_hold_no_foreign_element(exported: Path) -> None:
 # --- a plugin of that name ------------------------------------------------------------------------
 
 
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    (tmp_path / "evil.py").write_text(PLUGIN)
+    return tmp_path / "evil.py"
+
+
+def test_the_registry_takes_a_plugin_of_that_name(plugin: Path, cli: Any) -> None:
+    (method,) = discover([str(plugin)], ["methods"]).methods(EVIL_METHOD)
+    assert method.name == EVIL_METHOD
+    assert EVIL_METHOD in cli("list", "methods", "--plugin", plugin).out
+
+
+@pytest.mark.nightly
 def test_a_plugin_of_that_name_is_measured_and_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: Path, cli: Any
 ) -> None:
     use_profile(monkeypatch)
-    (tmp_path / "evil.py").write_text(PLUGIN)
     arguments = ("--problems", "lecture[n=2]", "--operators", "gradient", "--profile", "quick")
-    methods = ("--methods", f"manual,{EVIL_METHOD}", "--plugin", tmp_path / "evil.py")
+    methods = ("--methods", f"manual,{EVIL_METHOD}", "--plugin", plugin)
     done = cli("run", *arguments, *methods, "--out", tmp_path / "run")
     assert done.code == 0, done.err
     records = diffbench.load(tmp_path / "run").records

@@ -21,7 +21,9 @@ FAMILIES = ("affine_tanh", "lecture", "logistic")
 @cache
 def run() -> synthetic.SyntheticRun:
     """The families that fill every page."""
-    return synthetic.part(synthetic.run(), FAMILIES)
+    several = {"symbolic[cse=no]", "finite_difference[scheme=forward]", "jax[mode=reverse]"}
+    tools = (*synthetic.FEW, *(tool for tool in synthetic.TOOLS if tool.name in several))
+    return synthetic.part(synthetic.run(tools), FAMILIES)
 
 
 @cache

@@ -42,7 +42,7 @@ SCALES = (1.0, 1e2, 1e3, 1e6, 1e9)  # as in the store; in %, ms, µs, ns
 SMALL = 1e5  # whole numbers below are looked up by their row
 TITLE = 20  # characters from which on a text names one result and no other
 DIGITS = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-FACTS = ("family", "instance", "method", "operator", "verdict", "status", "claim")
+FACTS = ("family", "instance", "label", "operator", "verdict", "status", "claim")
 GROUPS = ([], ["method"], ["family"], ["method", "family"], ["method", "operator"])
 # Columns that show one field of the records and nothing else, by their title.
 FIELDS = {name: name for name in ("n", "m", "depth")} | {s.label: s.name for s in SERIES}
@@ -109,10 +109,10 @@ def _value(cell: Any) -> float | None:
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:
-    for text in texts:
+    for text in filter(None, texts):
         yield text
         for mark in (" ", ", ", ": ", " over ", " against "):
-            yield from text.split(mark)
+            yield from filter(None, text.split(mark))
 
 
 # --- what the analysis gave -----------------------------------------------------------------------
@@ -252,6 +252,8 @@ class Ledger:
             for frame in (run.records, run.samples, run.studies):
                 yield from frame.select_dtypes("number").to_numpy(dtype=float).ravel()
             yield from self.facts
+            spent = run.environment.get("spent") or {"wall": 1.0}
+            yield from (seconds / spent["wall"] for seconds in spent.values())
         for column in ("key", "reason"):
             yield from _digits(self.studies[column])
 
@@ -289,10 +291,18 @@ class Ledger:
     def _named(self, words: frozenset[str]) -> pd.DataFrame:
         """The records that words name, by as many facts as they do."""
         rows = self.records
-        for fact in ("label", *FACTS):
-            named = rows[fact].isin(words)
+        labels = {name for name in self.labels if name in words}
+        # "forward" is a word of "jax (forward)", too: then only the longer one is meant.
+        short = {name for name in labels for other in labels - {name} if name in other}
+        for fact in FACTS:
+            named = rows[fact].isin(labels - short if fact == "label" else words)
             rows = rows[named] if named.any() else rows
         return rows
+
+    @cached_property
+    def labels(self) -> set[str]:
+        """What tables call the methods."""
+        return set(self.records["label"])
 
     def _of_records(self, title: str, words: frozenset[str]) -> Iterator[float]:
         rows = self._named(words)
