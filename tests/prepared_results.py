@@ -97,7 +97,7 @@ def _saved(place: int, made: Commit, machine: str) -> dict[str, Any]:
         "commit_hash": made.hash,
         "env_name": "existing-x",
         "date": 1_700_000_000_000 + place,
-        "params": FACTS | {"machine": machine, "python": "3.11"},
+        "params": FACTS | {"machine": machine, "python": f"/env{place}/python"},
         "python": "3.11",
         "requirements": {},
         "env_vars": {},
