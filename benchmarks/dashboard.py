@@ -17,9 +17,8 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import final
 
@@ -29,6 +28,7 @@ from diffbench.errors import DiffbenchError
 
 ROOT = Path(__file__).resolve().parent.parent
 PORT = 8000
+PLACES = {"env_dir": "env", "results_dir": "results", "html_dir": "html"}  # asv's: ours
 FAILED = 2  # asv's status where some benchmarks failed, and the others are saved
 
 
@@ -62,7 +62,7 @@ class Dashboard:
     again: bool = False
     machine: str = platform.node() or "this machine"
 
-    @cached_property
+    @property
     def config(self) -> Path:
         """asv's configuration: the repository's, with the folders of this dashboard."""
         return self.folder / "asv.conf.json"
@@ -85,13 +85,9 @@ class Dashboard:
             "DIFFBENCH_METHODS": self.selection.methods,
         }
         command = [sys.executable, "-m", "asv", "--config", str(self.config), *arguments]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=os.environ | chosen,
-            stdout=subprocess.DEVNULL if quiet else None,
-            check=False,
-        )
+        said = subprocess.DEVNULL if quiet else None
+        environment = os.environ | chosen
+        done = subprocess.run(command, cwd=self.folder, env=environment, stdout=said, check=False)
         if done.returncode not in accepted:
             raise DashboardError(
                 f"asv {arguments[0]} ended with status {done.returncode}; it says why above"
@@ -125,16 +121,13 @@ class Dashboard:
         self.configure(aside)
         self.asv("machine", "--yes", "--machine", self.machine, quiet=True)
         if unsaved(self.root):
-            _say("the tree has changes that are in no commit: they are not measured")
+            _say("the tree has changes in no commit: of them only those of benchmarks/ take part")
         for commit in commits:
             _say(f"measuring {commit.short} {commit.subject}")
             if self.measure(commit):
                 _say(f"some benchmarks failed on {commit.short}: they have no number there")
         forget(self.folder, commits)
         return self.publish(commits, packages)
-
-
-PLACES: Mapping[str, str] = {"env_dir": "env", "results_dir": "results", "html_dir": "html"}
 
 
 def default(root: Path) -> list[str]:
