@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 RUN_ARGS ?=
 TEST_ARGS ?=
+COMMITS ?=
+DASHBOARD_ARGS ?=
 JOBS ?= 2
 # One BLAS thread a test process: several would only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
@@ -34,11 +36,8 @@ nightly: $(VENV)/.dev browser ## every test with the full figures, then the full
 	cat $$figures; rm -f $$figures; exit $$status
 	$(BIN)/diffbench run --problems all --profile full --budget 60m $(RUN_ARGS)
 
-dashboard: $(VENV)/.dev ## the asv benchmarks of the current commit, as a site under .asv/html
-	$(BIN)/asv machine --yes >/dev/null
-	$(BIN)/asv run --environment existing:same --set-commit-hash "$$(git rev-parse HEAD)"
-	$(BIN)/asv publish
-	@echo "dashboard: .asv/html; to open it (it needs a web server): $(BIN)/asv preview"
+dashboard: $(VENV)/.dev ## asv over commits (COMMITS="HEAD~1 HEAD"), as a site under .asv/html
+	$(BIN)/python -m benchmarks.dashboard $(DASHBOARD_ARGS) $(COMMITS)
 
 simulate: $(VENV)/.core ## the largest run with fake cells: how long its plan, store and merge take
 	$(BIN)/python -m benchmarks.simulation $(RUN_ARGS)

@@ -14,7 +14,16 @@ from typing import final
 
 from diffbench.errors import DiffbenchError
 
-__all__ = ["Commit", "DashboardError", "command", "find", "history", "installed", "unsaved"]
+__all__ = [
+    "Commit",
+    "DashboardError",
+    "command",
+    "find",
+    "forget",
+    "history",
+    "installed",
+    "unsaved",
+]
 
 READY = "ready"  # in an environment that is complete
 HASH = 8  # characters of a short hash, as in the names of asv's files
@@ -106,6 +115,14 @@ def installed(root: Path, folder: Path, commit: Commit) -> Path:
         _pip(python, root, "--no-deps", f"asv_runner=={version('asv_runner')}")
         (environment / READY).touch()
     return python
+
+
+def forget(folder: Path, kept: Sequence[Commit]) -> None:
+    """Remove the environments of all other commits: each takes a gigabyte."""
+    names = {commit.short for commit in kept}
+    for path in (folder / "env").iterdir():
+        if path.name not in names:
+            shutil.rmtree(path)
 
 
 def _pinned(tree: Path) -> list[str]:

@@ -17,18 +17,18 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import final
 
 from benchmarks import results, site
-from benchmarks.commits import Commit, DashboardError, find, history, installed, unsaved
+from benchmarks.commits import Commit, DashboardError, find, forget, history, installed, unsaved
 from diffbench.errors import DiffbenchError
 
 ROOT = Path(__file__).resolve().parent.parent
 PORT = 8000
+PLACES = {"env_dir": "env", "results_dir": "results", "html_dir": "html"}  # asv's: ours
 FAILED = 2  # asv's status where some benchmarks failed, and the others are saved
 
 
@@ -62,7 +62,7 @@ class Dashboard:
     again: bool = False
     machine: str = platform.node() or "this machine"
 
-    @cached_property
+    @property
     def config(self) -> Path:
         """asv's configuration: the repository's, with the folders of this dashboard."""
         return self.folder / "asv.conf.json"
@@ -77,7 +77,7 @@ class Dashboard:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(json.dumps(every, indent=4), encoding="utf-8")
 
-    def asv(self, *arguments: str, accepted: Sequence[int] = (0,)) -> int:
+    def asv(self, *arguments: str, accepted: Sequence[int] = (0,), quiet: bool = False) -> int:
         """The status of an asv command; what it keeps of the machine stays in the folder."""
         chosen = {
             "HOME": str(self.folder),
@@ -85,7 +85,9 @@ class Dashboard:
             "DIFFBENCH_METHODS": self.selection.methods,
         }
         command = [sys.executable, "-m", "asv", "--config", str(self.config), *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=os.environ | chosen, check=False)
+        said = subprocess.DEVNULL if quiet else None
+        environment = os.environ | chosen
+        done = subprocess.run(command, cwd=self.folder, env=environment, stdout=said, check=False)
         if done.returncode not in accepted:
             raise DashboardError(
                 f"asv {arguments[0]} ended with status {done.returncode}; it says why above"
@@ -104,10 +106,11 @@ class Dashboard:
         """asv's site of all that was ever measured, and the trend page of these commits."""
         from benchmarks.trend import trend_page
 
+        html, found = (self.folder / PLACES[name] for name in ("html_dir", "results_dir"))
+        results.level(found, self.machine, commits, platform.python_version())
         self.asv("publish", "--no-pull")
-        html = self.folder / PLACES["html_dir"]
         site.mended(html, packages)
-        trends = results.read(self.folder / PLACES["results_dir"], self.machine, commits)
+        trends = results.read(found, self.machine, commits)
         trend_page(trends, html / "trend.html")
         return html
 
@@ -116,17 +119,15 @@ class Dashboard:
         commits, aside = history(self.root, [find(self.root, name) for name in names])
         packages = site.scripts(self.folder)
         self.configure(aside)
-        self.asv("machine", "--yes", "--machine", self.machine)
+        self.asv("machine", "--yes", "--machine", self.machine, quiet=True)
         if unsaved(self.root):
-            _say("the tree has changes that are in no commit: they are not measured")
+            _say("the tree has changes in no commit: of them only those of benchmarks/ take part")
         for commit in commits:
             _say(f"measuring {commit.short} {commit.subject}")
             if self.measure(commit):
                 _say(f"some benchmarks failed on {commit.short}: they have no number there")
+        forget(self.folder, commits)
         return self.publish(commits, packages)
-
-
-PLACES: Mapping[str, str] = {"env_dir": "env", "results_dir": "results", "html_dir": "html"}
 
 
 def default(root: Path) -> list[str]:

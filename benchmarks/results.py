@@ -13,7 +13,7 @@ from typing import Any, final
 
 from benchmarks.commits import HASH, Commit
 
-__all__ = ["Point", "Trends", "read"]
+__all__ = ["Point", "Trends", "level", "read"]
 
 INTERVAL = ("stats_ci_99_a", "stats_ci_99_b")  # asv's names of the ends
 MACHINE = "machine.json"
@@ -50,6 +50,21 @@ class Trends:
     points: Sequence[Point]
 
 
+def level(folder: Path, machine: str, commits: Sequence[Commit], python: str) -> None:
+    """Write ``python`` over the path of each environment's interpreter in asv's results.
+
+    asv draws a line over the commits that agree in it, and no two environments have one path.
+    """
+    for path in _saved(folder / machine, commits):
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved["python"] = saved["params"]["python"] = python
+        path.write_text(json.dumps(saved), encoding="utf-8")
+
+
+def _saved(folder: Path, commits: Sequence[Commit]) -> list[Path]:
+    return [path for made in commits for path in sorted(folder.glob(f"{made.hash[:HASH]}-*.json"))]
+
+
 def read(folder: Path, machine: str, commits: Sequence[Commit]) -> Trends:
     """The numbers of the commits on one machine, from asv's results in ``folder``."""
     benchmarks = json.loads((folder / TITLES).read_text(encoding="utf-8"))
@@ -57,7 +72,7 @@ def read(folder: Path, machine: str, commits: Sequence[Commit]) -> Trends:
     points = [
         point
         for place, commit in enumerate(commits, 1)
-        for path in sorted((folder / machine).glob(f"{commit.hash[:HASH]}-*.json"))
+        for path in _saved(folder / machine, [commit])
         for point in _points(json.loads(path.read_text(encoding="utf-8")), benchmarks, place)
     ]
     told = {key: str(value) for key, value in facts.items() if key != "version"}

@@ -6,6 +6,7 @@ into a folder of their own, and the page is rewritten to load them from there.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -52,7 +53,10 @@ def scripts(folder: Path) -> Path:
 
 
 def mended(html: Path, packages: Path) -> None:
-    """Let the published site of a folder load nothing from elsewhere, and lead to the trends."""
+    """Let the published site of a folder load nothing from elsewhere, and lead to the trends.
+
+    DashboardError where asv's page loads what no package is known for.
+    """
     page = html / "index.html"
     (html / BESIDE).mkdir()
 
@@ -65,5 +69,15 @@ def mended(html: Path, packages: Path) -> None:
         shutil.copy(packages / FILES[name], html / BESIDE / name)
         return LOCAL[tag[1]].format(f"{BESIDE}/{name}")
 
+    _measured(html)
     text = ELSEWHERE.sub(beside, page.read_text(encoding="utf-8"))
     page.write_text(text.replace(MENU, TREND + MENU), encoding="utf-8")
+
+
+def _measured(html: Path) -> None:
+    """Leave out the benchmarks that no commit has a number of: asv's page asks for their curves."""
+    path = html / "index.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    curves = {curve.stem for curve in (html / "graphs" / "summary").glob("*.json")}
+    index["benchmarks"] = {k: row for k, row in index["benchmarks"].items() if k in curves}
+    path.write_text(json.dumps(index), encoding="utf-8")

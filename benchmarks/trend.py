@@ -23,7 +23,6 @@ MEASURED = ("seconds", "ratio")  # units of what is drawn with an interval; the 
 NOISY = (*MEASURED, "bytes")
 SHOWN = {"seconds": (1e6, "µs"), "bytes": (2.0**-10, "KiB")}  # the scale and unit of a table
 TICKS = {"seconds": "seconds"}
-TONES = {"rose": "bad", "fell": "good"}
 HOW = (
     "Every number is worse when it grows. What is counted (calls, operations, lost digits, ...) is "
     "exact, and any step is a change.",
@@ -102,15 +101,16 @@ def _changes(trends: Trends) -> list[Any]:
 def _change(trends: Trends, said: str, before: Point, after: Point) -> list[Any]:
     commit = trends.commits[after.place - 1]
     factor = f", {plain(after.value / before.value)} ×" if before.value else ""
+    risen = "warn" if after.unit in NOISY else "bad"
     return [
-        f"{commit.short} {commit.subject}",
+        Cell(commit.short, more=(commit.subject,)),
         after.title,
         after.instance,
         label(after.method),
         _shown(before),
         _shown(after),
         SHOWN.get(after.unit, (1.0, after.unit))[1],
-        Cell(f"{said}{factor}", None, TONES[said]),
+        Cell(f"{said}{factor}", tone=risen if said == "rose" else "good"),
     ]
 
 

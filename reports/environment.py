@@ -46,6 +46,11 @@ HOW = (
     "and is not decidable here else.",
     "Ties: methods whose intervals overlap. The fastest wins only where nobody ties with it.",
 )
+OVER_COMMITS = (
+    "How such numbers move from commit to commit of diffbench: make dashboard, in a checkout, "
+    "measures a selection of them for each commit with asv and leaves a page like this one, "
+    ".asv/html/trend.html."
+)
 
 
 def render(run: Run) -> list[Any]:
@@ -64,7 +69,7 @@ def render(run: Run) -> list[Any]:
         *_spent(run.environment.get(SPENT)),
         _table("plan", "What was asked for", {k: v for k, v in run.plan.items() if k != LEFT_OUT}),
         *_left_out(run.plan),
-        Text("Do it again", (_again(run),)),
+        Text("Do it again", (_again(run), OVER_COMMITS)),
     ]
 
 

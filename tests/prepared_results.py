@@ -31,6 +31,11 @@ COLUMNS = [
     "stats_ci_99_b",
 ]
 TIME, COUNT = "derivatives.Cells.time_derivative", "derivatives.Records.track_calls_f"
+LISTED = {
+    TIME: ("time", "seconds", "Time of one derivative"),
+    COUNT: ("track", "calls", "Calls of f"),
+    "derivatives.Records.track_steps": ("track", "steps", "Nobody measured these"),
+}
 PARAMS = [["'lecture[n=16]'"], [repr(name) for name in METHODS]]
 
 
@@ -67,17 +72,13 @@ def write_results(board: Dashboard, commits: Sequence[Commit]) -> None:
     results = board.folder / "results"
     machine = results / board.machine
     machine.mkdir(parents=True)
-    _write(
-        results / "benchmarks.json",
-        {TIME: _listed(TIME, "time", "seconds"), COUNT: _listed(COUNT, "track", "calls")},
-    )
+    _write(results / "benchmarks.json", {name: _listed(name, *row) for name, row in LISTED.items()})
     _write(machine / "machine.json", FACTS | {"machine": board.machine}, version=1)
     for place, made in enumerate(commits):
         _write(machine / f"{made.hash[:8]}-existing-x.json", _saved(place, made, board.machine))
 
 
-def _listed(name: str, kind: str, unit: str) -> dict[str, Any]:
-    title = {"time": "Time of one derivative", "track": "Calls of f"}[kind]
+def _listed(name: str, kind: str, unit: str, title: str) -> dict[str, Any]:
     return {
         "code": "",
         "name": name,
@@ -97,7 +98,7 @@ def _saved(place: int, made: Commit, machine: str) -> dict[str, Any]:
         "commit_hash": made.hash,
         "env_name": "existing-x",
         "date": 1_700_000_000_000 + place,
-        "params": FACTS | {"machine": machine, "python": "3.11"},
+        "params": FACTS | {"machine": machine, "python": f"/env{place}/python"},
         "python": "3.11",
         "requirements": {},
         "env_vars": {},

@@ -313,6 +313,8 @@ def test_the_site_opens_off_the_network(published: Site, browser: Browser) -> No
         "$('#main-graph').data('plot').getData().map((s) => s.data.length)"
     )
     assert series == [2, 2]
+    listed = json.loads((published.html / "index.json").read_text())["benchmarks"]
+    assert set(listed) == {prepared.TIME, prepared.COUNT}
     shown.page.get_by_role("link", name="Trends on one page").click()
     shown.page.get_by_role("heading", name="What changed").wait_for()
     assert shown.troubles == []
@@ -341,6 +343,7 @@ def commits_of(page: Page) -> list[str]:
 
 
 def test_a_page_with_unknown_scripts_is_refused(packages: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_text('{"benchmarks": {}}')
     (tmp_path / "index.html").write_text('<script src="https://x.example/new-lib.js"></script>')
     with pytest.raises(DashboardError, match=r"loads new-lib\.js, which"):
         site.mended(tmp_path, packages)
