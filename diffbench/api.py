@@ -147,14 +147,14 @@ def live_page(folder: str | Path, version: str) -> str:
     if found.records.empty:
         return waiting_page(folder, "This run holds no records yet.", version)
     pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
-    return html(found, pages, version)
+    return str(html(found, pages, version))
 
 
 def waiting_page(folder: str | Path, why: str, version: str) -> str:
     """The page in place of a report that cannot be made yet, with the reason."""
     from diffbench.reports.build import waiting
 
-    return waiting(Run(Path(folder)), why, version)
+    return str(waiting(Run(Path(folder)), why, version))
 
 
 def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Comparison:
