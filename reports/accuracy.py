@@ -65,11 +65,7 @@ def render(run: Run) -> list[Any]:
 def _by_method(ok: pd.DataFrame) -> Figure:
     rows = ok[ok["operator"].isin(FIRST_ORDER)]
     looks = list(style_of(rows["method"]).values())
-    bins = (rows["digits"] // BIN).astype(int)
-    data = [
-        _bin(str(method), int(str(place)), mine)
-        for (method, place), mine in rows.groupby(["method", bins], sort=True)
-    ]
+    data = [_bin(mine) for _, mine in rows.groupby(["method", rows["digits"] // BIN], sort=True)]
     return Figure(
         "digits by method",
         "Correct digits of every first derivative",
@@ -83,14 +79,15 @@ def _by_method(ok: pd.DataFrame) -> Figure:
     )
 
 
-def _bin(method: str, place: int, rows: pd.DataFrame) -> dict[str, Any]:
+def _bin(rows: pd.DataFrame) -> dict[str, Any]:
     worst = rows.sort_values(WORST_FIRST).iloc[0]
+    low = float(worst["digits"] // BIN) * BIN
     verdicts = ranked(rows["verdict"].value_counts().to_dict())
     return {
-        "s": method,
-        "x": (place + 0.5) * BIN,
+        "s": str(worst["method"]),
+        "x": low + BIN / 2,
         "c": len(rows),
-        "xt": f"{place * BIN:g} to {(place + 1) * BIN:g}",
+        "xt": f"{low:g} to {low + BIN:g}",
         "yt": f"{len(rows)}",
         "i": f"{worst['instance']} ({plain(worst['digits'])} digits)",
         "v": ", ".join(f"{times} {verdict}" for verdict, times in verdicts),

@@ -159,22 +159,35 @@ def test_without_javascript_everything_stands_in_the_order_of_the_pages(
     context.close()
 
 
+# Of rows whose cells are of the same kinds one is enough: axe asks every cell for its contrast.
+ONE_OF_A_KIND = """() => {
+  const seen = new Set();
+  for (const row of document.querySelectorAll("tbody tr")) {
+    const kinds = [...row.cells].map((cell) => cell.className + !!cell.querySelector("details"));
+    const kind = row.closest(".table").id + kinds;
+    if (seen.has(kind)) row.remove();
+    seen.add(kind);
+  }
+}"""
+
+
 def test_axe_finds_nothing_on_any_page_light_and_dark(opened: Opened) -> None:
     page = opened.page
     page.set_viewport_size({"width": 1400, "height": 40_000})
     until(page, "[...document.querySelectorAll('figure')].every((f) => f.matches('.on'))")
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.evaluate(ONE_OF_A_KIND)
     page.evaluate(AXE_SCRIPT)
     for theme in ("light", "dark"):
         page.locator("#theme").click()
         assert page.locator("html").get_attribute("data-theme") == theme
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        told = [
+        violations = [
             (theme, rule["id"], node["html"][:200], node["failureSummary"])
             for rule in found["violations"]
             for node in rule["nodes"][:3]
         ]
-        assert told == []
+        assert violations == []
         assert len(found["passes"]) > 20  # it did look
 
 
@@ -445,12 +458,9 @@ def test_a_chart_without_numbers_on_its_axes_has_no_zoom(opened: Opened) -> None
     press(page, selector, "Zoom in")
     after = page.locator(f"{selector} .chart svg .role-axis-label text").all_text_contents()
     assert [n for n in after if not n[0].isdigit()] == [n for n in names if not n[0].isdigit()]
-    plain = page.evaluate(
-        "[...document.querySelectorAll('figure')].filter((f) => !f.zooms.length).length"
-    )
-    assert page.locator("figure .tools button", has_text="Zoom in").count() + plain == (
-        page.locator("figure").count()
-    )
+    figure(page, "map affine_tanh")  # sizes as names: nothing to zoom
+    buttons = page.locator('figure[data-name="map affine_tanh"] .tools button')
+    assert buttons.all_inner_texts() == ["SVG", "PNG"]
 
 
 def test_zoom_comes_back_from_the_address(opened: Opened, browser: Browser, report: Path) -> None:
@@ -700,9 +710,8 @@ def test_twenty_thousand_records_open_and_answer(browser: Browser, tmp_path: Pat
     for large_one in open_report(browser, report, 1400, "light"):
         opened_s = time.monotonic() - began
         page = large_one.page
-        winners = made.records[["instance", "operator"]].drop_duplicates()
-        assert page.get_by_text(f"{len(winners)} of {len(winners)} rows").count() >= 1
-        assert f"{len(made.records)} cells" in page.locator("#overview").inner_text()
+        counts = [column(page, "verdicts", i) for i in range(2, 8)]
+        assert sum(int(count) for row in counts for count in row) == len(made.records) > 20_000
         selector = figure(page, "runtime rosenbrock n")
         symbols = page.locator(f"{selector} .chart svg .mark-symbol path")
         every = symbols.count()
@@ -713,8 +722,9 @@ def test_twenty_thousand_records_open_and_answer(browser: Browser, tmp_path: Pat
             page.locator(f'{selector} .legend li[data-series="reverse"] button').click,
         )
         toggled_s = time.monotonic() - began
-        sizes = made.records.loc[made.records["family"] == "rosenbrock", "n"].nunique()
-        assert symbols.count() == every - sizes
+        cells = made.records[made.records["status"] == "ok"]
+        cells = cells[(cells["family"] == "rosenbrock") & (cells["operator"] == "gradient")]
+        assert symbols.count() == every - int((cells["method"] == "reverse").sum())
         size = report.stat().st_size / 1e6
         told(
             f"report of {len(made.records)} records: {size:.1f} MB, open after {opened_s:.2f} s, "

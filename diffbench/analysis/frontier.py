@@ -42,16 +42,20 @@ def costed(records: pd.DataFrame) -> pd.DataFrame:
 
 def midpoints(rows: pd.DataFrame) -> list[Midpoint]:
     """The quartiles of every method in ``rows``, by name."""
-    found = []
-    for method, mine in rows.groupby("method", sort=True):
-        count = int(mine["instance"].nunique())
-        found.append(Midpoint(str(method), count, _quartiles(mine[COST]), _quartiles(mine[GAIN])))
-    return found
+    return [
+        Midpoint(
+            str(method),
+            int(mine["instance"].nunique()),
+            _quartiles(mine[COST]),
+            _quartiles(mine[GAIN]),
+        )
+        for method, mine in rows.groupby("method", sort=True)
+    ]
 
 
 def _quartiles(values: pd.Series[float]) -> tuple[float, float, float]:
-    low, middle, high = values.quantile([0.25, 0.5, 0.75])
-    return float(low), float(middle), float(high)
+    low, middle, high = map(float, values.quantile([0.25, 0.5, 0.75]))
+    return low, middle, high
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:

@@ -79,8 +79,11 @@
     download(slug(figure.dataset.name) + "." + kind, blob);
     announce(kind.toUpperCase() + " of " + figure.querySelector("h3").textContent);
   };
-  figures.forEach((figure) => tools(figure).append(
-    button("SVG", () => save(figure, "svg", new Blob([compose(figure).text], { type: "image/svg+xml" }))),
-    button("PNG", async () => save(figure, "png", await png(compose(figure)))),
-  ));
+  figures.forEach((figure) => {
+    tools(figure).append(
+      button("SVG", () => save(figure, "svg", new Blob([compose(figure).text], { type: "image/svg+xml" }))),
+      button("PNG", async () => save(figure, "png", await png(compose(figure)))),
+    );
+    tools(figure).hidden = false;
+  });
 })(window.diffbench);

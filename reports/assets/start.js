@@ -1,7 +1,6 @@
 // The last: every control stands, so the charts may come.
 "use strict";
-(({ figures, tools, watch }) => {
-  figures.forEach((figure) => { tools(figure).hidden = !tools(figure).childNodes.length; });
+(({ watch }) => {
   if (window.vegaEmbed) watch();
   document.documentElement.dataset.ready = "1";
 })(window.diffbench);

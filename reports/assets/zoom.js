@@ -1,7 +1,7 @@
 // Zoom: draw a box, hold Ctrl and turn the wheel, or use buttons and keys; kept as zoom:FIGURE.
 // Domains are kept, not pixels: "x0,x1" and "y0,y1", empty for an axis without a scale of numbers.
 "use strict";
-(({ get, set, list, setList, make, button, figures, adjust, data, draw, tools, announce }) => {
+(({ get, set, list, setList, make, button, adjust, draw, tools, announce }) => {
   const STEP = 1.5;
   const LEAST = 8; // pixels of a box that is meant
   const axes = ["x", "y"];
@@ -20,8 +20,6 @@
     if (spec.mark) spec.mark = { ...(spec.mark.type ? spec.mark : { type: spec.mark }), clip: true };
     (spec.layer || []).forEach((layer) => narrow(layer, axis, domain));
   };
-  adjust.push((figure, spec) => Object.entries(domains(figure)).forEach(([axis, domain]) => narrow(spec, axis, domain)));
-
   const lengths = (view) => ({ x: view.width(), y: view.height() });
   const place = (figure, event) => {
     const box = figure.querySelector(".chart svg").getBoundingClientRect();
@@ -126,8 +124,7 @@
     addEventListener("pointercancel", end);
   };
 
-  const setUp = (figure) => {
-    const spec = data.specs[figure.dataset.name];
+  const setUp = (figure, spec) => {
     figure.zooms = axes.filter((axis) => numeric(spec, axis));
     if (!figure.zooms.length) return;
     const chart = figure.querySelector(".chart");
@@ -138,11 +135,15 @@
     chart.addEventListener("pointerdown", (event) => onDrag(figure, event));
     figure.reset = button("Reset zoom", () => reset(figure), { disabled: !get(key(figure)) });
     const hint = { title: "Or draw a box, hold Ctrl and turn the wheel, or use + - 0 and the arrows in the chart." };
-    tools(figure).append(
+    tools(figure).prepend(
       button("Zoom in", () => KEYS["+"](figure), hint),
       button("Zoom out", () => KEYS["-"](figure), hint),
       figure.reset,
     );
   };
-  figures.forEach(setUp);
+  // A figure gets its zoom when it is first drawn: its specification is not touched before.
+  adjust.push((figure, spec) => {
+    if (!figure.zooms) setUp(figure, spec);
+    Object.entries(domains(figure)).filter(([axis]) => figure.zooms.includes(axis)).forEach(([axis, domain]) => narrow(spec, axis, domain));
+  });
 })(window.diffbench);
