@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffbench import ad
-    from diffbench.api import Interrupted, compare, compare_runs, load, plan, run
+    from diffbench.api import Interrupted, compare, compare_runs, export, load, plan, report, run
     from diffbench.care.clean import clean
     from diffbench.care.doctor import doctor
     from diffbench.care.info import info
@@ -34,10 +34,12 @@ __all__ = [
     "compare",
     "compare_runs",
     "doctor",
+    "export",
     "info",
     "load",
     "merge",
     "plan",
+    "report",
     "run",
 ]
 
@@ -56,10 +58,12 @@ HOMES = {
     "compare": "api",
     "compare_runs": "api",
     "doctor": "care.doctor",
+    "export": "api",
     "info": "care.info",
     "load": "api",
     "merge": "merging",
     "plan": "api",
+    "report": "api",
     "run": "api",
 }
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
 from diffbench.making import Chosen, How, Interrupted, Making, writable
-from diffbench.records.run import PLAN, REPORT, Run, load
+from diffbench.records.run import EXPORTS, FORMATS, PLAN, REPORT, REPORTS, TWO_RUNS, Run, load
 from diffbench.records.shards import Shard
 from diffbench.running.folder import new_folder, opened, requested, write_facts
 from diffbench.running.plan import Request
 
 if TYPE_CHECKING:
     from diffbench.analysis.compare import Comparison
+    from diffbench.page import Page
     from diffbench.running.executor import Progress
     from diffbench.running.forecast import Forecast
 
@@ -24,15 +25,19 @@ __all__ = [
     "Interrupted",
     "compare",
     "compare_runs",
+    "export",
+    "live_page",
     "load",
     "place",
     "plan",
     "report",
     "requested",
     "run",
+    "waiting_page",
 ]
 
 EXECUTORS = ("local", "dask")
+HTML, DATA = "html", ("csv", "parquet")  # formats: the report itself, and what no page is in
 
 
 def run(
@@ -120,17 +125,106 @@ def place(out: str | Path | None, shard: str | None) -> tuple[Path, Shard | None
     return Path(out) / part.name, part
 
 
-def report(folder: str | Path, path: str | Path | None = None) -> Path:
-    """Write the report of a run again, by default into its folder; the path written."""
-    found = load(folder)
-    target = found.folder / REPORT if path is None else Path(path)
-    from diffbench.registry import discover
+def report(
+    folder: str | Path,
+    path: str | Path | None = None,
+    *,
+    beside: str | Path | None = None,
+    edition: str = "all",
+) -> Path:
+    """Write the report of a run again, by default into its folder; the path written.
+
+    With a second run ``beside`` it, the report that compares the two. ``edition`` is all, course
+    or engineer: which pages, and in which order. Raises DiffbenchError for an edition that is not
+    there, and for two runs that ``compare_runs`` refuses.
+    """
+    runs, pages = _readers(folder, beside, edition)
+    name = REPORTS[edition] if beside is None else TWO_RUNS
+    target = runs[0].folder / name if path is None else Path(path)
     from diffbench.reports.build import write
 
-    pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
     with writable(target):
-        write(found, target, pages)
+        write(runs[0], target, pages, *runs[1:], edition=edition)
     return target
+
+
+def export(
+    folder: str | Path,
+    formats: Sequence[str],
+    out: str | Path | None = None,
+    *,
+    beside: str | Path | None = None,
+    edition: str = "all",
+) -> list[Path]:
+    """Write a run in other formats; the folders written, one a format, and the HTML file.
+
+    They are html, csv, parquet, latex, markdown and svg; each goes into a folder of its name in
+    ``out``, by default ``export`` in the run's folder. ``diffbench.load`` reads the folder of csv.
+    The other arguments and what is raised are those of ``report``.
+    """
+    asked = list(dict.fromkeys(formats))
+    for name in asked:
+        if name not in FORMATS:
+            raise UnknownName("format", name, FORMATS)
+    _check_shown(asked, beside)
+    runs, pages = _readers(folder, beside, edition)
+    into = runs[0].folder / EXPORTS if out is None else Path(out)
+    from diffbench.reports.exports import write
+
+    others = [name for name in asked if name != HTML]
+    with writable(into):
+        made: list[Path] = write(runs[0], others, into, pages, *runs[1:], edition=edition)
+    if HTML in asked:
+        path = None if out is None else into / REPORT
+        made.append(report(folder, path, beside=beside, edition=edition))
+    return made
+
+
+def _check_shown(formats: Sequence[str], beside: str | Path | None) -> None:
+    """Two runs have pages of their own, but no common tables of records."""
+    data = [name for name in formats if name in DATA]
+    if data and beside is not None:
+        raise BadSelection(
+            f"--format {','.join(data)} is of one run; leave RUN_B out, or write "
+            "diffbench compare RUN_A RUN_B --format csv"
+        )
+
+
+def _readers(
+    folder: str | Path, beside: str | Path | None, edition: str
+) -> tuple[list[Run], Collection[Page]]:
+    """The runs of a report and the pages that there are, the plugins' of the first run, too."""
+    if edition not in REPORTS:
+        raise UnknownName("edition", edition, REPORTS)
+    runs = [load(path) for path in (folder, beside) if path is not None]
+    if beside is not None:
+        _check_apart(*runs)
+    from diffbench.registry import discover
+
+    plugins = runs[0].plan.get("plugins", ())
+    return runs, discover(plugins, ("pages",)).pages.values()
+
+
+def live_page(folder: str | Path, version: str) -> str:
+    """The report of a run that may still be at work, as text, for ``diffbench serve``.
+
+    Where it holds no record yet, a page that says so. Raises RunError where it cannot be read.
+    """
+    from diffbench.registry import discover
+    from diffbench.reports.build import html
+
+    found = load(folder)
+    if found.records.empty:
+        return waiting_page(folder, "This run holds no records yet.", version)
+    pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
+    return str(html(found, pages, version=version))
+
+
+def waiting_page(folder: str | Path, why: str, version: str) -> str:
+    """The page in place of a report that cannot be made yet, with the reason."""
+    from diffbench.reports.build import waiting
+
+    return str(waiting(Run(Path(folder)), why, version))
 
 
 def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Comparison:
@@ -229,12 +323,13 @@ def _asked(
 
 def _located(problems: str, plugins: tuple[str, ...]) -> str:
     """The same with its data files by path and content; without words there can be none."""
-    from diffbench.registry import discover
     from diffbench.selection import parse
 
     values = (v for choice in parse(problems) for row in choice.values.values() for v in row)
     if not any(isinstance(value, str) for value in values):
         return problems
+    from diffbench.registry import discover  # numpy and all plugins: not for names alone
+
     return discover(plugins, ("problems",)).located(problems)
 
 

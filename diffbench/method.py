@@ -30,6 +30,7 @@ __all__ = [
     "Prepared",
     "capability",
     "gathered",
+    "gradient_by",
     "library_of",
     "native_of",
     "positional",
@@ -240,6 +241,16 @@ def prepare(method: Method, instance: Instance, operator: str) -> Prepared:
     if able.derivation is None:
         return Prepared(method.build(instance, operator), instance, operator, able.origin)
     return Prepared(_derived(method, instance, able.derivation), instance, operator, able.origin)
+
+
+def gradient_by(method: Method, instance: Instance) -> Array:
+    """One gradient at x, unjudged and untimed: shape ``(n,)`` of a right one, float64.
+
+    Raises Unsupported with its sentence, and whatever the method raises.
+    """
+    with np.errstate(all="ignore"):
+        prepared = prepare(method, instance, "gradient")
+        return np.asarray(prepared.collect(prepared(*prepared.stage(instance.x))), float)
 
 
 def _derived(method: Method, instance: Instance, row: Derivation) -> Kernel:

@@ -26,7 +26,17 @@ from diffbench import data
 from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.operators import OPERATORS
 
-__all__ = ["Family", "Function", "Instance", "Parameter", "Parts", "Size", "canonical", "published"]
+__all__ = [
+    "Family",
+    "Function",
+    "Instance",
+    "Parameter",
+    "Parts",
+    "Size",
+    "canonical",
+    "lone",
+    "published",
+]
 
 Array = NDArray[np.float64]
 Function = Callable[..., Any]
@@ -231,6 +241,20 @@ class Family:
             step=parts.step,
             finish=parts.finish,
         )
+
+
+def lone(name: str, parts: Parts) -> Instance:
+    """One function at one point, of no family that scales: a study's."""
+    return Family(
+        name=name,
+        title="",
+        shows="",
+        reference="",
+        latex="",
+        parameters={},
+        sizes={},
+        build=lambda params, rng: parts,
+    ).instance()
 
 
 def _check_loop(family: str, parts: Parts) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import msgspec
+
+from diffbench.columns import told
 
 __all__ = ["Study", "StudyRow"]
 
@@ -15,13 +17,13 @@ __all__ = ["Study", "StudyRow"]
 class StudyRow(msgspec.Struct, frozen=True, kw_only=True):
     """One flat row of a study; ``low`` and ``high`` bound the value where that means something."""
 
-    study: str
-    key: str
-    value: float | None = None
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
+    study: Annotated[str, told("name of the study")]
+    key: Annotated[str, told("what of it, unique within the study")]
+    value: Annotated[float | None, told("the number that was found", "as in unit")] = None
+    unit: Annotated[str, told("unit of the value, or what kind of outcome it is")] = ""
+    low: Annotated[float | None, told("lower bound of the value", "as in unit")] = None
+    high: Annotated[float | None, told("upper bound of the value", "as in unit")] = None
+    reason: Annotated[str, told("what the number alone does not say")] = ""
 
 
 @final

@@ -20,7 +20,19 @@ from diffbench.ad.terms import ScalarTrace, Step, Term, TermNamespace, written
 from diffbench.errors import BadSize, UnknownName
 from diffbench.problem import Instance
 
-__all__ = ["DIGITS", "FORMATS", "MODES", "TraceRow", "render", "rows"]
+__all__ = [
+    "BAR",
+    "DIGITS",
+    "DOT",
+    "FORMATS",
+    "MODES",
+    "Edge",
+    "TraceRow",
+    "assigned",
+    "edges",
+    "render",
+    "rows",
+]
 
 MODES = ("forward", "reverse")
 MOST_STEPS = 400
@@ -32,7 +44,8 @@ DOT, BAR = "\u0307", "\u0304"
 class TraceRow:
     """One printed line: the variable, its equation, the numbers of that equation, its value.
 
-    ``role`` is primal, ``tangent, seed (1, 0)`` or ``adjoint``; ``update`` marks an accumulation.
+    ``role`` is primal, ``tangent, seed (1, 0)`` or ``adjoint``; ``update`` marks an accumulation;
+    ``edge`` is the (target, place) of the edge that an adjoint is passed back along.
     """
 
     role: str
@@ -43,6 +56,19 @@ class TraceRow:
     latex_name: str
     latex: str
     update: bool = False
+    edge: tuple[int, int] | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Operand ``place`` of step ``target`` is step ``source``; the partial, written and valued."""
+
+    source: int
+    target: int
+    place: int
+    text: str
+    value: float
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -61,10 +87,10 @@ def _variable(i: int, n: int, value: Any, mark: str = "") -> Term:
     return Term.named(float(value), _name(i, n, mark), _latex_name(i, n, mark))
 
 
-def _row(role: str, i: int, n: int, mark: str, term: Term, update: bool = False) -> TraceRow:
+def _row(role: str, i: int, n: int, mark: str, term: Term, **facts: Any) -> TraceRow:
     name, latex = _name(i, n, mark), _latex_name(i, n, mark)
     return TraceRow(
-        role, name, term.text, term.numbers, float(term.value), latex, term.latex, update
+        role, name, term.text, term.numbers, float(term.value), latex, term.latex, **facts
     )
 
 
@@ -150,14 +176,10 @@ def _adjoints(steps: list[Step], n: int, output: int, role: str) -> Iterator[Tra
         for place, (j, fixed) in enumerate(zip(steps[i].operands, steps[i].constant, strict=True)):
             part = None if fixed else _partial(steps, i, place, n, _variable(i, n, g, BAR))
             if part is not None:
-                yield _contribution(values, int(j), n, part, role)
-
-
-def _contribution(values: list[float | None], j: int, n: int, part: Term, role: str) -> TraceRow:
-    have = values[j]
-    term = part if have is None else _variable(j, n, have, BAR) + part
-    values[j] = float(term.value)
-    return _row(role, j, n, BAR, term, update=have is not None)
+                j, have = int(j), values[int(j)]
+                term = part if have is None else _variable(j, n, have, BAR) + part
+                values[j] = float(term.value)
+                yield _row(role, j, n, BAR, term, update=have is not None, edge=(i, place))
 
 
 def rows(instance: Instance, mode: str) -> list[TraceRow]:
@@ -184,6 +206,23 @@ def _table(instance: Instance, mode: str) -> list[TraceRow]:
     return table
 
 
+def edges(instance: Instance) -> list[Edge]:
+    """The computational graph: each use of a variable by a step, with its partial.
+
+    Steps are counted from 0, inputs first, as the primal rows of :func:`rows` are. Raises BadSize
+    as that does.
+    """
+    n, one = instance.n, Term.named(1.0, "1", "1")
+    with np.errstate(all="ignore"):
+        steps, _ = _traced(instance)
+        return [
+            Edge(int(j), i, place, part.text.removeprefix("1 * "), float(part.value))
+            for i, step in enumerate(steps)
+            for place, (j, fixed) in enumerate(zip(step.operands, step.constant, strict=True))
+            if not fixed and (part := _partial(steps, i, place, n, one)) is not None
+        ]
+
+
 # --- printing ------------------------------------------------------------------------------------
 
 
@@ -208,16 +247,23 @@ def numbers(row: TraceRow, digits: str) -> str:
     if len(row.numbers) == 1 and isinstance(row.numbers[0], float):
         return show(row.numbers[0])
     return "".join(
-        part if isinstance(part, str) else f"({show(part)})" if part < 0 else show(part)
+        part if isinstance(part, str) else f"({show(part)})" if np.signbit(part) else show(part)
         for part in row.numbers
     )
 
 
+def assigned(row: TraceRow) -> tuple[str, str]:
+    """The sign of a line and what stands right of it: ``+=`` or ``-=`` where it accumulates."""
+    return _assigned(row.update, row.name, row.equation)
+
+
+def _assigned(update: bool, name: str, written: str) -> tuple[str, str]:
+    sign = written[len(name) + 1] if update else ""
+    return f"{sign}=", written.removeprefix(f"{name} {sign} ") if update else written
+
+
 def _cells(row: TraceRow, digits: str) -> tuple[str, str, str, str]:
-    sign = "+=" if row.update else "="
-    equation = row.equation
-    if row.update:
-        equation = equation.removeprefix(f"{row.name} + ")
+    sign, equation = assigned(row)
     return f"{row.name} {sign}", equation, numbers(row, digits), DIGITS[digits](row.value)
 
 
@@ -270,8 +316,8 @@ def _latex(table: list[TraceRow], digits: str) -> str:
 
 
 def _latex_line(row: TraceRow, digits: str) -> str:
-    sign = "{+}=" if row.update else "="
-    latex = row.latex.removeprefix(f"{row.latex_name} + ") if row.update else row.latex
+    sign, latex = _assigned(row.update, row.latex_name, row.latex)
+    sign = f"{{{sign[0]}}}=" if row.update else sign
     shown = (numbers(row, digits), DIGITS[digits](row.value))
     cells = [rf"${row.latex_name} {sign} {latex}$", *(rf"\texttt{{{text}}}" for text in shown)]
     return " & ".join(cells) + r" \\"

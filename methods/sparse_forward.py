@@ -69,6 +69,7 @@ class SparseForward:
             )
 
         def sizes() -> dict[str, int]:
-            return plan.sizes(instance.x, *instance.constants)
+            fitted = jacobian.plan or plan  # a call along another path has planned anew
+            return fitted.sizes(instance.x, *instance.constants)
 
         return Kernel(jacobian, positional, gathered, sizes)

@@ -80,6 +80,7 @@ class SparseReverse:
             )
 
         def sizes() -> dict[str, int]:
-            return plan.sizes(instance.x, *instance.constants)
+            fitted = derivative.plan or plan  # a call along another path has planned anew
+            return fitted.sizes(instance.x, *instance.constants)
 
         return Kernel(derivative, positional, gathered, sizes)

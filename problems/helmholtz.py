@@ -106,7 +106,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "n=2|16",
-        "standard": "n=2|8|64|512",
+        "standard": "n=2|16|256",
         "full": "n=1|2|8|32|128|512|2048|4096",
     },
     build=build,

@@ -121,7 +121,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "K=2|3,N=12,d=2",
-        "standard": "K=2|4,N=16,d=2",
+        "standard": "K=2|3,N=8,d=2",
         "full": "K=10|100,N=1000|10000,d=8",
     },
     build=build,

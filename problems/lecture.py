@@ -74,7 +74,7 @@ FAMILY = Family(
     parameters={"n": Parameter(2, "number of inputs, an even number", minimum=2, multiple_of=2)},
     sizes={
         "quick": "n=2|32",
-        "standard": "n=2|16|256|4096",
+        "standard": "n=2|8|32|256|4096",
         "full": "n=2|8|32|256|4096|32768|262144|1000000",
     },
     build=build,

@@ -71,7 +71,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "depth=2|5",
-        "standard": "depth=2:8|10",
+        "standard": "depth=2:8",
         "full": "depth=2:8|10|12|16|20|24|32|64",
     },
     build=build,

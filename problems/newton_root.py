@@ -129,7 +129,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "n=2|16,digits=3",
-        "standard": "n=4|32|256,digits=8",
+        "standard": "n=4|64,digits=8",
         "full": "n=4|64|1024|16384|262144,digits=3|8",
     },
     build=build,

@@ -79,7 +79,7 @@ FAMILY = Family(
         r" -1 \le t < 1 \\ (2 t^3 + 1)/3 & 1 \le t \end{cases}"
     ),
     parameters={"n": Parameter(3, "number of inputs", minimum=1)},
-    sizes={"quick": "n=2|9", "standard": "n=3|16|64", "full": "n=3|32|256|2048|16384"},
+    sizes={"quick": "n=2|9", "standard": "n=3|32", "full": "n=3|32|256|2048|16384"},
     build=build,
     sparse=frozenset({"hessian"}),
 )

@@ -81,7 +81,7 @@ FAMILY = Family(
     parameters={"n": Parameter(2, "number of inputs", minimum=2)},
     sizes={
         "quick": "n=2|32",
-        "standard": "n=2|16|256|4096",
+        "standard": "n=2|8|32|256|4096",
         "full": "n=2|8|32|256|4096|32768|262144|1000000",
     },
     build=build,

@@ -80,7 +80,7 @@ FAMILY = Family(
     parameters={"n": Parameter(8, "number of factors", minimum=2)},
     sizes={
         "quick": "n=2|32",
-        "standard": "n=2|8|64|1024",
+        "standard": "n=2|8|32|1024",
         "full": "n=2|8|32|256|4096|32768|262144|1000000",
     },
     build=build,

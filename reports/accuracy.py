@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import FIRST_ORDER, answered, dicts, first_derivative
+from diffbench.analysis.cells import FIRST_ORDER, answered
+from diffbench.analysis.frontier import (
+    Midpoint,
+    cheapest,
+    costed,
+    front,
+    fronts,
+    largest,
+    midpoints,
+)
 from diffbench.page import Page
-from diffbench.reports.charts import Axis, points, strip
-from diffbench.reports.formats import NONE, blank, count, number, plain
-from diffbench.reports.sections import Cell, Column, Figure, Table, Text
+from diffbench.reports.charts import Axis, frontier, strip
+from diffbench.reports.formats import NONE, count, interval, number, plain, ranked
+from diffbench.reports.sections import Cell, Column, Figure, Slider, Table, Text
 from diffbench.reports.styles import label, ordered, style_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diffbench.analysis.crossover import Winner
     from diffbench.records.run import Run
 
 __all__ = ["PAGE"]
 
+BIN = 0.25  # digits
+LEAST_DIGITS = range(1, 16)
+ON_PAPER = (3, 6, 9, 12, 15)
+COST = "evaluations of f"
 DIGITS = Axis("correct decimal digits", log=False, domain=(-0.5, 16.5))
 VERDICTS = ("exact to rounding", "degraded", "wrong", "uninformative")
 WORST_FIRST = ["digits", "instance", "operator"]
@@ -42,30 +58,43 @@ def render(run: Run) -> list[Any]:
         _by_method(ok),
         _verdicts(run.records),
         _by_family(ok),
-        _cost(ok),
+        *_against_cost(run.records),
     ]
-
-
-def _tooltip(row: dict[str, Any]) -> dict[str, Any]:
-    return {"s": row["method"], "i": row["instance"], "v": row["verdict"], "yt": row["operator"]}
 
 
 def _by_method(ok: pd.DataFrame) -> Figure:
     rows = ok[ok["operator"].isin(FIRST_ORDER)]
     looks = list(style_of(rows["method"]).values())
+    bins = (rows["digits"] // BIN).astype(int)
     data = [
-        {**_tooltip(row), "x": row["digits"], "xt": plain(row["digits"])} for row in dicts(rows)
+        _bin(str(method), int(str(place)), mine)
+        for (method, place), mine in rows.groupby(["method", bins], sort=True)
     ]
     return Figure(
         "digits by method",
         "Correct digits of every first derivative",
-        "Each symbol is one cell: an operator of first order (gradient, Jacobian, or a product "
-        "with one) on one instance. Methods that differentiate the program stand near 16 "
+        "Cells are an operator of first order (gradient, Jacobian, or a product with one) on one "
+        "instance; a symbol is all of them within a quarter of a digit, the larger the more. "
+        "Methods that differentiate the program stand near 16 "
         "digits; differences lose half of them (forward) or a third (central) to the step.",
         strip(data, looks, DIGITS),
         _spread(rows),
         tuple(looks),
     )
+
+
+def _bin(method: str, place: int, rows: pd.DataFrame) -> dict[str, Any]:
+    worst = rows.sort_values(WORST_FIRST).iloc[0]
+    verdicts = ranked(rows["verdict"].value_counts().to_dict())
+    return {
+        "s": method,
+        "x": (place + 0.5) * BIN,
+        "c": len(rows),
+        "xt": f"{place * BIN:g} to {(place + 1) * BIN:g}",
+        "yt": f"{len(rows)}",
+        "i": f"{worst['instance']} ({plain(worst['digits'])} digits)",
+        "v": ", ".join(f"{times} {verdict}" for verdict, times in verdicts),
+    }
 
 
 def _spread(rows: pd.DataFrame) -> Table:
@@ -145,59 +174,163 @@ def _fewest(rows: pd.DataFrame | None) -> Cell:
     tone = next((tones[v] for v in ("wrong", "degraded") if (rows["verdict"] == v).any()), "good")
     where = f"{worst['operator']} of {worst['instance']}: {worst['verdict']}"
     digits = float(worst["digits"])
-    return Cell(plain(digits), digits, tone, (where,), str(worst["command"]))
+    # What is as it should be needs no command here: the status matrix has one for every pair.
+    return Cell(
+        plain(digits), digits, tone, (where,), str(worst["command"]) if tone != "good" else ""
+    )
 
 
-def _cost(ok: pd.DataFrame) -> Figure:
-    rows = first_derivative(ok[ok["claim"] != "control"])
-    rows = rows[rows["ratio_numpy_primal"].notna() & (rows["ratio_numpy_primal"] > 0)]
-    looks = list(style_of(rows["method"]).values())
-    data = [
-        {
-            **_tooltip(row),
-            "x": row["ratio_numpy_primal"],
-            "y": row["digits"],
-            "xt": f"{plain(row['ratio_numpy_primal'])} evaluations of f",
-            "yt": plain(row["digits"]),
-        }
-        for row in dicts(rows)
-    ]
+# --- against cost -----------------------------------------------------------------------------
+
+
+def _against_cost(records: pd.DataFrame) -> list[Any]:
+    """The front over all instances, that of each family, and the cheapest for so many digits."""
+    rows = costed(records)
+    if rows.empty:
+        return [Text(paragraphs=("No first derivative of this run has both a time and digits.",))]
+    chosen = largest(rows)
+    return [_cost(rows), _fronts(rows, chosen), _cheapest(records, chosen)]
+
+
+def _cost(rows: pd.DataFrame) -> Figure:
+    points = {point.method: point for point in midpoints(rows)}
+    looks = style_of(points)
     return Figure(
         "accuracy against cost",
         "Accuracy against cost",
-        "Each symbol is the first derivative of one instance: how many evaluations of f in numpy "
-        "it costs, and how many digits it gives. Up and to the left is better.",
-        points(data, looks, Axis("time, in evaluations of f (numpy)"), DIGITS),
-        _cost_table(rows),
-        tuple(looks),
+        "The first derivative by each method: how many evaluations of f in numpy it costs and how "
+        "many digits it gives, the medians over its instances with bars from quartile to quartile. "
+        "Up and to the left is better. Ringed symbols are the front: no other method that is shown "
+        "gives more digits for less time, and the steps say what a given time buys. Hand-written "
+        "derivatives are left out.",
+        frontier(
+            [_point(points[name]) for name in looks],
+            list(looks.values()),
+            Axis(f"time, in {COST} (numpy)"),
+            DIGITS,
+        ),
+        _cost_table(rows, [points[name] for name in looks]),
+        tuple(looks.values()),
         x="x",
     )
 
 
-def _cost_table(rows: pd.DataFrame) -> Table:
+def _point(point: Midpoint) -> dict[str, Any]:
+    (a, cost, b), (low, digits, high) = point.cost, point.digits
+    return {
+        "s": point.method,
+        "x": cost,
+        "a": a,
+        "b": b,
+        "y": digits,
+        "l": low,
+        "h": high,
+        "i": f"{point.instances} instances",
+        "xt": f"{plain(cost)} {COST} ({interval(a, b)})",
+        "yt": f"{plain(digits)} ({interval(low, high)})",
+    }
+
+
+def _cost_table(rows: pd.DataFrame, points: list[Midpoint]) -> Table:
     columns = (
         Column("Method"),
-        Column("Instance"),
-        Column("Operator"),
-        Column("Time, evaluations of f", True),
-        Column("Correct digits", True),
-        Column("Verdict"),
+        Column("Instances", True),
+        Column(f"Median time, {COST}", True),
+        Column("Quartiles"),
+        Column("Median digits", True),
+        Column("Quartiles"),
+        Column("On the front"),
+        Column("On the front of its instance, instances", True),
     )
-    place = {name: i for i, name in enumerate(ordered(rows["method"]))}
+    kept = front([(point.cost[1], point.digits[1]) for point in points])
+    own = Counter(cell["method"] for cells in fronts(rows).values() for cell in cells)
     table = [
         [
-            Cell(label(row["method"])),
-            row["instance"],
-            row["operator"],
-            number(row["ratio_numpy_primal"]),
-            number(None if blank(row["digits"]) else row["digits"]),
-            row["verdict"],
+            label(point.method),
+            count(point.instances),
+            number(point.cost[1]),
+            interval(point.cost[0], point.cost[2]),
+            number(point.digits[1]),
+            interval(point.digits[0], point.digits[2]),
+            "yes" if i in kept else "no",
+            count(own[point.method]),
         ]
-        for row in sorted(dicts(rows), key=lambda r: (place[r["method"]], r["instance"]))
+        for i, point in enumerate(points)
     ]
     return Table(
-        "accuracy against cost", "Accuracy and cost of each first derivative", columns, table
+        "accuracy against cost",
+        "Cost and digits of each method; a method stands on the front of an instance where no "
+        "other gives more digits for less time",
+        columns,
+        table,
+        plain=True,
     )
+
+
+def _fronts(rows: pd.DataFrame, chosen: dict[str, str]) -> Table:
+    columns = (Column("Family"), Column("Instance"), Column("The front, from cheap to accurate"))
+    found = fronts(rows[rows["instance"].isin(list(chosen.values()))])
+    table = [
+        [family, instance, "; ".join(_step(cell) for cell in found[instance])]
+        for family, instance in chosen.items()
+    ]
+    return Table(
+        "fronts",
+        "Accuracy against cost on the largest instance of each family: the methods that none "
+        f"beats, with their time in {COST} and their correct digits",
+        columns,
+        table,
+        plain=True,
+    )
+
+
+def _step(cell: dict[str, Any]) -> str:
+    cost, digits = plain(cell["ratio_numpy_primal"]), plain(cell["digits"])
+    return f"{label(cell['method'])} {cost} × for {digits}"
+
+
+def _cheapest(records: pd.DataFrame, chosen: dict[str, str]) -> Slider:
+    rows = [
+        (Cell(family), Cell(instance), cheapest(records, instance, LEAST_DIGITS))
+        for family, instance in chosen.items()
+    ]
+    return Slider(
+        "Correct digits wanted, at least",
+        _digits_table("cheapest with digits", rows, LEAST_DIGITS),
+        _digits_table("cheapest with chosen digits", rows, ON_PAPER),
+        first=2,
+        values=LEAST_DIGITS,
+        start=12,
+    )
+
+
+def _digits_table(
+    name: str, rows: list[tuple[Cell, Cell, dict[int, Winner]]], digits: Sequence[int]
+) -> Table:
+    columns = (
+        Column("Family"),
+        Column("Instance"),
+        *(Column(f"At least {k} digits") for k in digits),
+    )
+    return Table(
+        name,
+        "The cheapest method with at least so many correct digits of the first derivative, on the "
+        "largest instance of each family, and its time; methods that cannot be told from the "
+        "fastest are joined by =. Hand-written derivatives do not compete.",
+        columns,
+        [
+            (family, instance, *(_best(found.get(k)) for k in digits))
+            for family, instance, found in rows
+        ],
+        plain=True,
+    )
+
+
+def _best(best: Winner | None) -> Cell:
+    if best is None:
+        return Cell("no method", None, "mute")
+    names = " = ".join(label(name) for name in ordered((best.method, *best.tied)))
+    return Cell(f"{names}: {plain(best.run_s * 1e6)} µs", best.run_s * 1e6)
 
 
 PAGE = Page(name="accuracy", title="Accuracy", order=20, render=render)

@@ -9,53 +9,112 @@ import json
 import math
 import pkgutil
 import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import diffbench.reports
+from diffbench.analysis.traces import forms
 from diffbench.page import Page
 from diffbench.reports.charts import CONFIG
+from diffbench.reports.editions import ALL, ordered
+from diffbench.reports.elements import markup, subscripts
 from diffbench.reports.packing import lean, packed
-from diffbench.reports.sections import Choice, Figure, Grid, Text, Versus
+from diffbench.reports.sections import Choice, Figure, Grid, Table, Text, Versus
 from diffbench.reports.styles import css
 
-__all__ = ["html", "write"]
+__all__ = [
+    "apart",
+    "figures_of",
+    "html",
+    "identifier",
+    "laid_out",
+    "picture",
+    "tables_of",
+    "templates",
+    "title",
+    "waiting",
+    "write",
+]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("packing.js", "report.js", "choice.js", "versus.js")  # in the order that they run
-STYLESHEETS = ("report.css", "pages.css")
+# In the order in which they are inlined: each takes from window.diffbench what others gave it.
+SCRIPTS = (
+    "packing.js",
+    "core.js",
+    "theme.js",
+    "pages.js",
+    "charts.js",
+    "axes.js",
+    "zoom.js",
+    "picture.js",
+    "legend.js",
+    "tables.js",
+    "slider.js",
+    "choice.js",
+    "versus.js",
+    "traces.js",
+    "print.js",
+    "start.js",
+)
+STYLESHEETS = (
+    "report.css",
+    "controls.css",
+    "pages.css",
+    "lecture.css",
+    "traces.css",
+    "print.css",
+)
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
 
 
-def write(run: Any, path: Path | str, pages: Iterable[Page] | None = None) -> Path:
+def write(
+    run: Any,
+    path: Path | str,
+    pages: Iterable[Page] | None = None,
+    beside: Any = None,
+    edition: str = ALL,
+) -> Path:
     """Write the report of a run to ``path`` and return it.
 
     ``pages`` are the registry's; without them the built-in ones are taken. ``run`` is a
-    :class:`diffbench.records.run.Run`.
+    :class:`diffbench.records.run.Run`. With a second run ``beside`` it, the pages that compare
+    two are shown; an ``edition`` has its own pages in its own order.
     """
     path = Path(path)
-    path.write_text(html(run, pages), encoding="utf-8")
+    path.write_text(html(run, pages, beside, edition), encoding="utf-8")
     return path
 
 
-def html(run: Any, pages: Iterable[Page] | None = None) -> str:
-    """The report as text; the same run gives the same text."""
-    chosen = sorted(_built_in() if pages is None else pages, key=lambda p: (p.order, p.name))
-    rendered = [_render(page, run) for page in chosen]
-    figures = [block for page in rendered for block in _figures(page["blocks"])]
-    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": _assets(SCRIPTS)}
-    template = _templates().get_template("report.html.j2")
+def html(
+    run: Any,
+    pages: Iterable[Page] | None = None,
+    beside: Any = None,
+    edition: str = ALL,
+    version: str = "",
+) -> str:
+    """The report as text; the same run gives the same text.
+
+    With a ``version`` it is a page of ``diffbench serve``: it may ask the server that it came from
+    for a newer one, and nobody else for anything.
+    """
+    rendered = laid_out(run, pages, beside, edition)
+    figures = [block for page in rendered for block in figures_of(page["blocks"])]
+    own = _assets((*SCRIPTS, "live.js") if version else SCRIPTS)
+    scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": own}
+    template = templates().get_template("report.html.j2")
     return str(
         template.render(
-            title=f"diffbench: {run.folder.name}",
+            title=title(run, beside),
             pages=rendered,
+            version=version,
             stylesheet=_assets(STYLESHEETS),
             colours=css(),
             scripts=scripts,
-            policy=_policy(scripts.values()),
+            policy=_policy(scripts.values(), "connect-src 'self'" if version else ""),
             widest=WIDEST,
             data={
                 "config": CONFIG,
@@ -66,26 +125,52 @@ def html(run: Any, pages: Iterable[Page] | None = None) -> str:
     )
 
 
-def _built_in() -> list[Page]:
+def title(run: Any, beside: Any = None) -> str:
+    """What the report is called."""
+    name = run.folder.name
+    if beside is None:
+        return f"diffbench: {name}"
+    return f"diffbench: A is {name}, B is {beside.folder.name}"
+
+
+def waiting(run: Any, why: str, version: str) -> str:
+    """The page of a run that has nothing to show yet, with the reason."""
+    told = Text(paragraphs=(why, "This page looks again by itself."))
+    page = Page(name="waiting", title="Nothing to show yet", order=0, render=lambda run: [told])
+    return html(run, [page], version=version)
+
+
+def laid_out(
+    run: Any, pages: Iterable[Page] | None = None, beside: Any = None, edition: str = ALL
+) -> list[dict[str, Any]]:
+    """The pages of the report, in order: name, id, title and blocks of each."""
+    runs = [run] if beside is None else [run, beside]
+    found = _built_in(len(runs)) if pages is None else [p for p in pages if p.runs == len(runs)]
+    return [_render(page, *runs) for page in ordered(found, edition)]
+
+
+def _built_in(runs: int = 1) -> list[Page]:
+    """Those for so many runs."""
     modules = pkgutil.iter_modules(diffbench.reports.__path__, "diffbench.reports.")
     found = [getattr(importlib.import_module(m.name), "PAGE", None) for m in modules]
-    return [page for page in found if isinstance(page, Page)]
+    return [page for page in found if isinstance(page, Page) and page.runs == runs]
 
 
-def _render(page: Page, run: Any) -> dict[str, Any]:
+def _render(page: Page, *runs: Any) -> dict[str, Any]:
     # A page may be a plugin's: what it raises is shown in its place, and the others stand.
     try:
-        blocks = list(page.render(run))
+        blocks = list(page.render(*runs))
     except Exception as error:
         blocks = [Text(paragraphs=(f"This page failed: {type(error).__name__}: {error}",))]
-    return {"name": page.name, "id": _id(page.name), "title": page.title, "blocks": blocks}
+    return {"name": page.name, "id": identifier(page.name), "title": page.title, "blocks": blocks}
 
 
-def _figures(blocks: Iterable[Any]) -> list[Figure]:
+def figures_of(blocks: Iterable[Any]) -> list[Figure]:
+    """The figures among blocks, grids opened."""
     found: list[Figure] = []
     for block in blocks:
         if isinstance(block, Grid):
-            found += _figures(block.blocks)
+            found += figures_of(block.blocks)
         elif isinstance(block, Choice):
             found += [figure for option in block.options for figure in option.figures]
         elif isinstance(block, Figure):
@@ -98,16 +183,37 @@ def _versus(pages: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {b.name: {"series": b.series, "rows": b.rows, "chosen": b.chosen} for b in blocks}
 
 
-def _id(name: str) -> str:
+def tables_of(blocks: Iterable[Any]) -> list[Table]:
+    """The tables among blocks, in order: those in grids, choices and behind figures, too."""
+    found: list[Table] = []
+    for block in blocks:
+        if isinstance(block, Grid):
+            found += tables_of(block.blocks)
+        elif isinstance(block, Choice):
+            found += [figure.table for option in block.options for figure in option.figures]
+        elif isinstance(block, Figure | Table):
+            found.append(block.table if isinstance(block, Figure) else block)
+    return found
+
+
+def identifier(name: str) -> str:
     """A name as an id of the document: letters, digits and dashes."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "page"
+
+
+def apart(name: str, names: set[str]) -> str:
+    """The name, or the first of name-2, name-3, ... that is none of ``names``, which it joins."""
+    numbered = (f"{name}-{k}" if k > 1 else name for k in count(1))
+    found = next(found for found in numbered if found.lower() not in names)
+    names.add(found.lower())
+    return found
 
 
 # --- what is inlined --------------------------------------------------------------------------
 
 
 def _assets(names: Iterable[str]) -> str:
-    return "".join((HERE / "assets" / name).read_text(encoding="utf-8") for name in names)
+    return "\n".join((HERE / "assets" / name).read_text(encoding="utf-8") for name in names)
 
 
 @cache
@@ -123,7 +229,7 @@ def _wrapped(script: str) -> str:
     return "(function(){" + script.replace("</script", "<\\/script") + "})();"
 
 
-def _policy(scripts: Iterable[str]) -> str:
+def _policy(scripts: Iterable[str], *more: str) -> str:
     """Nothing is loaded from anywhere, and no script runs but these, byte for byte."""
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts if script)
     rules = (
@@ -133,8 +239,9 @@ def _policy(scripts: Iterable[str]) -> str:
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
+        *more,
     )
-    return "; ".join(rules)
+    return "; ".join(filter(None, rules))
 
 
 def _digest(script: str) -> str:
@@ -157,20 +264,30 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _svg(figure: Figure) -> str:
-    """The chart as a static picture, with coordinates to a tenth of a pixel."""
+def picture(figure: Figure, config: Mapping[str, Any] = CONFIG) -> str:
+    """The chart as an SVG element, with coordinates to a tenth of a pixel."""
+    return _drawn(json.dumps({**_finite(figure.spec), "config": config}, sort_keys=True))
+
+
+@lru_cache(maxsize=512)  # most charts of a growing run are as they were
+def _drawn(spec: str) -> str:
     import vl_convert
 
-    spec = {**_finite(figure.spec), "config": CONFIG}
-    svg: str = vl_convert.vegalite_to_svg(spec)
-    svg = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", svg)
+    svg = str(vl_convert.vegalite_to_svg(spec))
+    return re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", svg)
+
+
+def _svg(figure: Figure) -> str:
+    """The chart as a static picture of the page, which says beside it what it shows."""
+    svg = picture(figure)
     svg = re.sub(r' (?:class|aria-[a-z]+|role|pointer-events|font-family)="[^"]*"', "", svg)
-    svg = lean(svg, hashlib.sha256(figure.name.encode()).hexdigest()[:5])
+    svg = str(lean(svg, hashlib.sha256(figure.name.encode()).hexdigest()[:5]))
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
 @cache
-def _templates() -> Any:
+def templates() -> Any:
+    """The environment of the templates: everything in them is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -185,6 +302,9 @@ def _templates() -> Any:
     environment.filters["svg"] = lambda figure: Markup(_svg(figure))
     environment.filters["trusted"] = Markup  # our own assets and nothing else
     environment.filters["short"] = lambda v: f"{v:.{DIGITS}g}" if isinstance(v, float) else v
-    environment.filters["id"] = _id
+    environment.filters["id"] = identifier
+    environment.filters["element"] = lambda root: Markup(markup(root))  # it escapes all text
+    environment.filters["written"] = subscripts
+    environment.filters["full"] = lambda value: forms(value)[0]
     environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from diffbench.reports.styles import Style
 
-__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "lines", "points", "strip"]
+__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "frontier", "lines", "strip"]
 
 Row = dict[str, Any]
 SIZE = {"width": 620, "height": 420}
@@ -183,19 +183,26 @@ def lines(
 def curves(
     rows: list[Row], series: Sequence[Style], x: Axis, y: Axis, ghosts: Sequence[Ghost] = ()
 ) -> dict[str, Any]:
-    """Dense curves: y as a thin line, its envelope e as a thick one with the series' dash."""
-    looks, heights = _looks(series), _all(rows, "y")
+    """Dense curves: y as a thin line, its envelope e as a thick one with the series' dash.
+
+    Rows with a text ``yt`` have a symbol on the envelope that tells it; rows with an ``o`` are no
+    part of the curves but a large empty symbol at that height.
+    """
+    looks, heights = _looks(series), _all(rows, "y", "o")
     at = {"x": _channel("x", "x", x, _all(rows, "x")), "y": _channel("y", "y", y, heights)}
-    thin = _named("rows").mark_line(strokeWidth=0.8, opacity=0.55, clip=True)
-    thick = _named("rows").mark_line(strokeWidth=3, clip=True)
+    on = {"x": at["x"], "y": _channel("y", "e", y, heights), "color": looks["color"]}
+    told = {"shape": looks["shape"], "tooltip": _hover(x.title, y.title)}
+    line = _named("rows").transform_filter("!isValid(datum.o)")
+    thin = line.mark_line(strokeWidth=0.8, opacity=0.55, clip=True)
+    thick = line.mark_line(strokeWidth=3, clip=True)
+    symbols = line.transform_filter("isValid(datum.yt)").mark_point(filled=True, size=SYMBOL)
+    marks = _named("rows").transform_filter("isValid(datum.o)")
+    empty = marks.mark_point(size=3 * SYMBOL, strokeWidth=2.5, fill="var(--panel)", opacity=1)
     layers = [
         thin.encode(**at, color=looks["color"]),
-        thick.encode(
-            at["x"],
-            _channel("y", "e", y, heights),
-            color=looks["color"],
-            strokeDash=looks["dash"],
-        ),
+        thick.encode(**on, strokeDash=looks["dash"]),
+        symbols.encode(**on, **told),
+        empty.encode(**{**on, "y": _channel("y", "o", y, heights)}, **told),
     ]
     return _layered(_ghosts(ghosts, at, layers), rows, ghosts)
 
@@ -242,32 +249,55 @@ def _ghosts(ghosts: Sequence[Ghost], at: dict[str, Any], layers: list[Any]) -> l
     ]
 
 
-def points(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[str, Any]:
-    """One symbol a row at x, y."""
-    looks = _looks(series)
-    chart = _named("rows").mark_point(filled=True, size=SYMBOL, opacity=0.85)
-    encoded = chart.encode(
-        _channel("x", "x", x, _all(rows, "x")),
-        _channel("y", "y", y, _all(rows, "y")),
-        color=looks["color"],
-        shape=looks["shape"],
-        tooltip=_hover(x.title, y.title),
+def frontier(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict[str, Any]:
+    """Symbols with bars to a and b along x, l and h along y, and the steps of their front.
+
+    The front is found among the symbols that are shown: without one, those that it beat come out.
+    """
+    import altair as alt
+
+    looks, wide, tall = _looks(series), _all(rows, "x", "a", "b"), _all(rows, "y", "l", "h")
+    at = {"x": _channel("x", "x", x, wide), "y": _channel("y", "y", y, tall)}
+    by = {"sort": [alt.SortField("x"), alt.SortField("y", order="descending")], "ignorePeers": True}
+    front = (
+        _named("rows")
+        .transform_window([{"op": "max", "field": "y", "as": "best"}], frame=[None, 0], **by)
+        .transform_window([{"op": "lag", "field": "best", "as": "before"}], **by)
+        .transform_filter("!isValid(datum.before) || datum.y > datum.before")
     )
-    return _spec(encoded, rows=rows)
+    bar = _named("rows").mark_rule(strokeWidth=1.4, opacity=0.7)
+    point = _named("rows").mark_point(filled=True, size=2 * SYMBOL, opacity=1)
+    steps = front.mark_line(interpolate="step-after", strokeWidth=2, strokeDash=[2, 2])
+    rings = front.mark_point(shape="circle", size=9 * SYMBOL, strokeWidth=2, opacity=1)
+    ink = alt.value("var(--ink)")
+    layers = [
+        steps.encode(**at, color=ink, order="x:Q"),
+        bar.encode(_channel("x", "a", x, wide), alt.X2("b"), at["y"], color=looks["color"]),
+        bar.encode(at["x"], _channel("y", "l", y, tall), alt.Y2("h"), color=looks["color"]),
+        rings.encode(**at, color=ink),
+        point.encode(
+            **at, color=looks["color"], shape=looks["shape"], tooltip=_hover(x.title, y.title)
+        ),
+    ]
+    return _layered(layers, rows, ())
 
 
 def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
-    """One row of symbols a series, labelled with its name, in the order of the legend."""
+    """One row of symbols a series, as large as their count (c), labelled with the series' name."""
     import altair as alt
 
     looks, labels = _looks(series), {s.name: s.label for s in series}
-    chart = _named("rows").mark_point(filled=True, size=60, opacity=0.55)
+    most = max((r["c"] for r in rows), default=1)
+    chart = _named("rows").mark_point(filled=True, opacity=0.75)
     encoded = chart.encode(
         _channel("x", "x", x, _all(rows, "x")),
         alt.Y("n:N", sort=list(labels.values()), title=None, axis={"grid": True}),
         color=looks["color"],
         shape=looks["shape"],
-        tooltip=_hover(x.title, "cell"),
+        size=alt.Size(
+            "c:Q", scale={"type": "sqrt", "domain": [1, most], "range": [25, 300]}, legend=None
+        ),
+        tooltip=_hover(x.title, "cells"),
     )
     named = [{**r, "n": labels[r["s"]]} for r in rows]
     return {**_spec(encoded, rows=named), "height": 34 * len(series)}

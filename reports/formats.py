@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from diffbench.reports.sections import Cell
 
-__all__ = ["blank", "count", "exact", "fixed", "interval", "micro", "number", "plain", "ranked"]
+__all__ = [
+    "blank",
+    "count",
+    "exact",
+    "fixed",
+    "interval",
+    "micro",
+    "number",
+    "one_line",
+    "plain",
+    "ranked",
+]
 
 MICRO = 1e6
 NONE = "–"
+BREAKS = re.compile("[ \t\r\n\f\v\x1c-\x1e\x85\u2028\u2029]+")
 
 
 def blank(value: Any) -> bool:
@@ -65,6 +78,11 @@ def interval(low: Any, high: Any, digits: int = 3, scale: float = 1.0) -> str:
     if blank(low) or blank(high):
         return NONE
     return f"{plain(low * scale, digits)} to {plain(high * scale, digits)}"
+
+
+def one_line(text: str) -> str:
+    """The text with every break of a line as a space; narrow spaces within numbers stay."""
+    return BREAKS.sub(" ", text).strip()
 
 
 def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:

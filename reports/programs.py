@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.analysis.cells import dicts
+from diffbench.analysis.claims import FAILS, HOLDS, OPEN
+from diffbench.analysis.programs import needs_closed_form
 from diffbench.page import Page
 from diffbench.reports.formats import NONE, count, plain
 from diffbench.reports.sections import Cell, Column, Table, Text
@@ -26,7 +28,6 @@ TONES = {
     "wrong": "bad",
     REFUSES: "mute",
 }
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable here"
 CLAIM_TONES = {HOLDS: "good", FAILS: "bad", OPEN: "mute"}
 CLAIMS = (
     # the lecture's sentence, and the methods that decide it
@@ -35,8 +36,8 @@ CLAIMS = (
 )
 INTRODUCTION = (
     "A loop that ends when a value is large enough, or a branch on a value, leaves a program "
-    "without a closed form: which formula it is shows only when it runs. Here every such program "
-    "is differentiated where it takes another path than where methods prepare; who keeps that path "
+    "without a closed form: which formula it is shows only when it runs. Here each of these is "
+    "differentiated where it takes another path than where methods prepare; who keeps that path "
     "answers with a frozen branch, which is wrong. What is right is proven in ball arithmetic. "
     "Manual answers are what a person wrote; unfold a program for its text and for what that is."
 )
@@ -109,25 +110,12 @@ def _claims(programs: list[_Program], methods: list[str], answers: Answers) -> T
     rows = []
     for sentence, family in CLAIMS:
         asked = [m for m in methods if m.partition("[")[0] == family]
-        verdict, reason = _decided(programs, asked, answers)
+        right = {p.name for p in programs if _taken(p, asked, answers)} if asked else None
+        needs, reason = needs_closed_form({p.name: p.decisions for p in programs}, right)
+        verdict = {True: HOLDS, False: FAILS, None: OPEN}[needs]
         rows.append([sentence, Cell(verdict, None, CLAIM_TONES[verdict]), reason])
     caption = "The lecture: manual and symbolic differentiation require a closed form"
     return Table("claims on programs", caption, columns, rows, plain=True)
-
-
-def _decided(programs: list[_Program], asked: list[str], answers: Answers) -> tuple[str, str]:
-    """It holds where every program whose path values decide is refused, and others are not."""
-    by_values = [p for p in programs if p.decisions]
-    others = [p for p in programs if not p.decisions]
-    if not asked or not by_values or not others:
-        return OPEN, "this run holds too few answers to decide it"
-    right = [sum(_taken(p, asked, answers) for p in kind) for kind in (by_values, others)]
-    needs = right[0] == 0 < right[1]
-    program = "; what it gives there is itself a program" if right[0] else ""
-    return HOLDS if needs else FAILS, (
-        f"right in {right[0]} of {len(by_values)} programs whose path values decide, "
-        f"in {right[1]} of {len(others)} others{program}"
-    )
 
 
 def _taken(program: _Program, asked: list[str], answers: Answers) -> bool:

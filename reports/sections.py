@@ -8,12 +8,18 @@ from typing import Any, ClassVar, final
 
 __all__ = [
     "Answers",
+    "Card",
+    "CardLine",
+    "Cards",
     "Cell",
     "Choice",
     "Column",
+    "Drawing",
     "Figure",
     "Grid",
     "Option",
+    "Slider",
+    "Steps",
     "Table",
     "Text",
     "Tones",
@@ -157,3 +163,93 @@ class Versus:
     series: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str, dict[str, tuple[float, float, float, float]]], ...]
     chosen: tuple[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """One line of a card: a number in words, what it had to be, and where it comes from."""
+
+    what: str
+    number: str  # with its unit and interval
+    wanted: str
+    tone: str
+    aside: bool  # it stands beside those that decide
+    more: tuple[str, ...]  # lines that unfold
+    link: str  # id of an element of the report
+    source: str  # what the link is called
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A sentence with its verdict, how it was decided, and on what; ``mark`` is its number."""
+
+    mark: str
+    sentence: str
+    verdict: str
+    tone: str
+    reason: str
+    experiment: str
+    lines: tuple[CardLine, ...]
+    notes: tuple[str, ...] = ()  # footnotes, ids of elements of the report
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Cards, with an index of all verdicts before them."""
+
+    kind: ClassVar[str] = "cards"
+    name: str
+    title: str
+    cards: tuple[Card, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Pictures or formulas that stand as they are, with the sentence that explains them.
+
+    ``elements`` are built by pages (see :mod:`diffbench.reports.elements`), never parsed.
+    """
+
+    kind: ClassVar[str] = "drawing"
+    name: str
+    title: str
+    sentence: str
+    elements: tuple[Any, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A trace to step through: its graph, its tables line by line, its derivative program."""
+
+    kind: ClassVar[str] = "steps"
+    name: str
+    title: str
+    graph: Any
+    tables: tuple[tuple[str, Sequence[Any]], ...]  # (caption, analysis.traces.Line ...)
+    nodes: Sequence[int]  # of the graph, one a line
+    partials: Table
+    program: str
+    forms: str  # ``full slides hex`` of each number, between semicolons
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Slider:
+    """A table of one column a whole number: a slider shows one of them, on paper some are chosen.
+
+    The columns from ``first`` on belong to ``values``, which grow by one; it starts at ``start``.
+    Without a script there is ``plain``, the same table with a few of them.
+    """
+
+    kind: ClassVar[str] = "slider"
+    label: str
+    table: Table
+    plain: Table
+    first: int
+    values: range
+    start: int

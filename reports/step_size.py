@@ -8,7 +8,7 @@ from diffbench.analysis.scaling import Fit, verdict
 from diffbench.analysis.steps import envelope, errors, schemes, summary
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, curves
-from diffbench.reports.formats import NONE, blank, fixed, number
+from diffbench.reports.formats import NONE, blank, fixed, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
 from diffbench.reports.styles import Style, style_of
 
@@ -30,6 +30,8 @@ SLOPES = (
     ("truncation", "slope_truncation", {"forward": 1.0, "central": 2.0, "complex": 2.0}),
     ("round-off", "slope_roundoff", {"forward": -1.0, "central": -1.0}),
 )
+THINNED = 2  # of so many steps one is drawn; of ten that are drawn, one is in the table
+DECADE = 50  # steps: one has a symbol
 COMPLEX = (
     " The complex step subtracts nothing: as its step shrinks, only truncation is left, and then "
     "rounding."
@@ -55,10 +57,9 @@ def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
     for scheme in found:
         style = looks[METHODS[scheme]]
         measured = errors(studies, scheme)
-        bound = envelope(measured)
-        for h, error, top in zip(measured["h"], measured["error"], bound, strict=True):
-            # A logarithm has no place for an error of exactly zero: the table shows it.
-            rows.append({"s": style.name, "x": h, "y": error or None, "e": top or None})
+        measured["top"] = envelope(measured)
+        rows += _curve(style.name, measured) + _optimum(studies, scheme, style.name)
+        for h, error, top in measured.iloc[:: 10 * THINNED].itertuples(index=False):
             table.append([style.label, number(h), number(error), number(top)])
     spec = curves(
         rows,
@@ -73,21 +74,47 @@ def _figure(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
         Column("Absolute error", True),
         Column("Largest error within half a decade", True),
     )
+    caption = "Error at some of the steps; studies.csv has them all"
     return Figure(
         "error against step size",
         "Error of a difference quotient against its step",
-        "The derivative of the logistic map l₄ at x = 0.2. Thin lines: the error at each of the "
-        "steps; thick lines: the largest error within half a decade, which one can rely on "
+        "The derivative of the logistic map l₄ at x = 0.2. Thin lines: the error at every other "
+        "step; thick lines: the largest error within half a decade, which one can rely on "
         "(single steps are lucky). Right of the minimum the formula's truncation dominates and "
         "falls with the step, by h for forward and h² for central differences (thin dots); left of "
-        "it the subtraction's round-off grows like 1/h. No difference gives all 16 digits."
+        "it the subtraction's round-off grows like 1/h. Large empty symbols: the best step and its "
+        "error as theory predicts them. No difference gives all 16 digits."
         + (COMPLEX if "complex" in found else ""),
         spec,
-        Table("error against step size", "Error at each step", columns, table),
+        Table("error against step size", caption, columns, table),
         tuple(looks.values()),
         x="x",
         y="y",
     )
+
+
+def _curve(name: str, measured: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the thin line and its envelope; one a decade says what it is."""
+    rows = []
+    for i, (h, error, top) in enumerate(measured.iloc[::THINNED].itertuples(index=False)):
+        # A logarithm has no place for an error of exactly zero: the table shows it.
+        row = {"s": name, "x": h, "y": error or None, "e": top or None}
+        if i % (DECADE // THINNED) == 0:
+            row |= _told(h, f"{plain(error)}; within half a decade {plain(top)}", "measured")
+        rows.append(row)
+    return rows
+
+
+def _optimum(studies: pd.DataFrame, scheme: str, name: str) -> list[dict[str, Any]]:
+    """The step that theory calls best, at the error that it predicts; none for the complex step."""
+    h, error = (summary(studies, key, scheme)[0] for key in ("theory_step", "theory_error"))
+    if blank(h) or blank(error):
+        return []
+    return [{"s": name, "x": h, "o": error, **_told(h, plain(error), "predicted optimum")}]
+
+
+def _told(h: float, error: str, what: str) -> dict[str, Any]:
+    return {"xt": plain(h), "yt": error, "v": what}
 
 
 def _asymptotes(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import answered
+from diffbench.analysis.cells import answered, unfinished
+from diffbench.analysis.expressions import Expression, expressions
 from diffbench.analysis.scaling import factors
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, lines
+from diffbench.reports.elements import element
+from diffbench.reports.expression_graphs import graph, tree
 from diffbench.reports.formats import blank, count, plain
-from diffbench.reports.sections import Column, Figure, Table, Text
+from diffbench.reports.formulas import typeset
+from diffbench.reports.sections import Column, Drawing, Figure, Table, Text
 from diffbench.reports.styles import SERIES, Style, label, ordered
 
 if TYPE_CHECKING:
@@ -39,12 +43,91 @@ LESSON = (
 )
 
 
+FORMS = (
+    # name, what is typeset, what it is
+    ("function", "l_{}", "the iterate"),
+    ("derivative", "l_{}'", "its derivative by the product rule"),
+    ("simplified", "l_{}'", "simplified"),
+)
+TYPESET = (
+    "The survey's table 1, derived anew by sympy: l₁ = x, l₂ = 4 l₁ (1 - l₁) and so on; in l₃ and "
+    "l₄ each factor is a polynomial. The number of operations is that of the line as it stands."
+)
+DRAWN = (
+    "The derivative of the nested form l ← 4 l (1 - l) at each depth, once as the tree that it is "
+    "when written out and once as a graph in which every subexpression stands once. Square, tinted "
+    "nodes with a thick frame occur more than once in the tree; round ones occur once. All "
+    "pictures have one scale."
+)
+SIZES = (
+    Column("depth", True),
+    Column("nodes of the tree", True),
+    Column("operations of the tree", True),
+    Column("characters", True),
+    Column("unique nodes", True),
+    Column("of these shared", True),
+    Column("operations after shared subexpressions", True),
+)
+
+
 def render(run: Run) -> list[Any]:
-    """The lesson, and for each case the figure with its table."""
+    """The lesson, the expressions written out and drawn, and for each case figure and table."""
     figures = [block for case in CASES for block in _case(answered(run.records), *case)]
-    if not figures:
+    written = expressions(run.studies)
+    shown = [_formulas(written), _pictures(written), _sizes(written)] if written else []
+    if not figures and not shown:
         return [Text(paragraphs=("No cell of this run carries expression sizes.",))]
-    return [Text(paragraphs=(LESSON,)), *figures]
+    early = (f"Not written out: {why}." for why in unfinished(run.studies, "expressions"))
+    return [Text(paragraphs=(LESSON, *early)), *shown, *figures]
+
+
+# --- written out and drawn ------------------------------------------------------------------------
+
+
+def _formulas(written: list[Expression]) -> Drawing:
+    entries = []
+    for one in written:
+        for name, symbol, what in FORMS:
+            parts, operations = one.forms[name]
+            said = f"{what}, {operations} operations"
+            entries.append(element("dt", f"Depth {one.depth}, {said}"))
+            entries.append(element("dd", typeset(symbol.format(one.depth), parts)))
+    made = element("dl", *entries, class_="formulas")
+    return Drawing("formulas", "The expressions themselves", TYPESET, (made,))
+
+
+def _pictures(written: list[Expression]) -> Drawing:
+    made = []
+    for one in written:
+        heads = (
+            f"Depth {one.depth}, tree: {len(one.tree())} nodes",
+            f"Depth {one.depth}, graph: {len(one.nodes)} nodes",
+        )
+        for head, draw in zip(heads, (tree, graph), strict=True):
+            svg = draw(one, f"{draw.__name__}-{one.depth}")
+            made.append(element("div", element("p", head), svg, class_="expression"))
+    whole = element("div", *made, class_="expressions")
+    return Drawing("trees and graphs", "Tree and graph of the derivative", DRAWN, (whole,))
+
+
+def _sizes(written: list[Expression]) -> Table:
+    rows = [
+        [
+            count(one.depth),
+            count(len(one.tree())),
+            count(one.sizes["tree_ops"]),
+            count(one.sizes["string_length"]),
+            count(len(one.nodes)),
+            count(sum(times > 1 for times in one.occurrences.values())),
+            count(one.sizes["cse_ops"]),
+        ]
+        for one in written
+    ]
+    caption = "Sizes of these derivatives, as drawn"
+    return Table("swell drawn", caption, SIZES, rows, True)
+
+
+# --- sizes that were counted ----------------------------------------------------------------------
 
 
 def _case(ok: pd.DataFrame, family: str, axis: str, log: bool, shows: str) -> list[Any]:

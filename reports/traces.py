@@ -1,98 +1,86 @@
-"""The lecture's traces at (2, 5): primal, tangents for both seeds, adjoints line by line."""
+"""Traces of the lecture's function and of small instances, to step through and to fill in."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import dicts
+from diffbench.analysis.cells import unfinished
+from diffbench.analysis.traces import Line, Trace, forms, left, traces
 from diffbench.page import Page
+from diffbench.reports.elements import subscripts
 from diffbench.reports.formats import exact
-from diffbench.reports.sections import Cell, Column, Grid, Table, Text
+from diffbench.reports.sections import Column, Steps, Table, Text
+from diffbench.reports.trace_graph import drawn
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from diffbench.records.run import Run
 
 __all__ = ["PAGE"]
 
-SEPARATOR = " ⟂ "
-INDEX = re.compile("([vx][\u0307\u0304]?)(-?[0-9]+)")  # v-1, v with a dot or a bar and its index
-SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
-MODES = {
-    "forward": (
-        "Forward mode",
-        "The tangents are carried along with the values: one sweep forward a seed. The first "
-        "seed gives ∂y/∂x₁, the second ∂y/∂x₂; n inputs take n sweeps.",
-    ),
-    "reverse": (
-        "Reverse mode",
-        "The values come first, then the adjoints in one sweep back, read downwards in the order "
-        "of execution. A variable that is used twice receives its adjoint in two lines: the "
-        "second adds to the first. One sweep gives both derivatives.",
-    ),
-}
-COLUMNS = (
-    Column("Variable"),
-    Column("Equation"),
-    Column("With numbers"),
-    Column("Value", True),
+READING = (
+    "Inputs are v₋₁, v₀ and so on down, the operations v₁, v₂, ... in the order of their "
+    "execution. Forward mode carries tangents (with a dot) along with the values: one sweep a "
+    "seed, n sweeps for n inputs. Reverse mode has the values first, then the adjoints (with a "
+    "bar) in one sweep back, read downwards in the order of execution; a variable that is used "
+    "twice receives its adjoint in two lines, the second adding to the first (+=). One sweep "
+    "gives all partials of one output.",
+    "Every line can be recomputed from the numbers printed in it. In the graph each node has its "
+    "equation, its value and its adjoint, with three digits as on the slides; beside each edge "
+    "stands the partial of the lower node for the upper one.",
 )
+PARTIALS = (Column("From"), Column("To"), Column("Partial"), Column("Value", True))
 
 
 def render(run: Run) -> list[Any]:
-    """For each mode its parts: one table a role, in the order of execution."""
-    rows = run.studies
-    rows = rows[rows["study"] == "lecture_trace"] if len(rows) else rows
-    if not len(rows):
-        return [Text(paragraphs=("The study lecture_trace is not in this run.",))]
-    blocks: list[Any] = [
-        Text(
-            paragraphs=(
-                "y = ln x₁ + x₁ x₂ - sin x₂ at x₁ = 2, x₂ = 5, as the lecture works it by hand. "
-                "Every line can be recomputed from the numbers printed in it; values show all "
-                "digits that a double has.",
-            )
+    """How to read a trace, then each trace of the run, then what has none and why."""
+    found = traces(run.studies)
+    early = tuple(f"The study ended early: {why}." for why in unfinished(run.studies, "traces"))
+    if not found:
+        return [Text(paragraphs=early or ("The study traces is not in this run.",))]
+    told = Text(paragraphs=(*READING, *early))
+    blocks = [told, *(_steps(trace, k) for k, trace in enumerate(found))]
+    missing = left(run.studies)
+    if missing:
+        reasons = dict.fromkeys(missing.values())
+        lines = (
+            f"{', '.join(k for k, v in missing.items() if v == why)}: {why}." for why in reasons
         )
-    ]
-    for mode, (title, sentence) in MODES.items():
-        mine = rows[rows["key"].str.startswith(f"{mode}|")]
-        if len(mine):
-            blocks += [Text(title, (sentence,)), Grid(tuple(_tables(mode, mine)))]
+        blocks.append(Text("Families without a trace here", items=tuple(lines)))
     return blocks
 
 
-def _tables(mode: str, rows: pd.DataFrame) -> list[Table]:
-    order = rows["key"].str.partition("|")[2].str.partition("|")[0].astype(int)
-    rows = rows.iloc[order.argsort(kind="stable").to_numpy()]
-    return [
-        Table(f"trace {mode} {role}", _caption(str(role)), COLUMNS, [_line(r) for r in part], True)
-        for role, part in _by_role(rows).items()
+def _steps(trace: Trace, number: int) -> Steps:
+    return Steps(
+        name=trace.name,
+        title=f"{trace.name}: {trace.title}",
+        graph=drawn(trace, f"trace-{number}"),
+        tables=tuple((role[:1].upper() + role[1:], trace.role(role)) for role in trace.roles),
+        nodes=_nodes(trace),
+        partials=_partials(trace),
+        program=trace.program,
+        forms=_forms(trace.lines),
+    )
+
+
+def _nodes(trace: Trace) -> list[int]:
+    """The node that each line is about, by its name without dot or bar."""
+    names = {line.name: i for i, line in enumerate(trace.role("primal"))}
+    return [names[line.name.replace("\u0307", "").replace("\u0304", "")] for line in trace.lines]
+
+
+def _partials(trace: Trace) -> Table:
+    names = [subscripts(line.name) for line in trace.role("primal")]
+    rows = [
+        [names[p.source], names[p.target], subscripts(p.text), exact(p.value)]
+        for p in trace.partials
     ]
+    return Table(f"partials {trace.name}", f"Edges of {trace.name}", PARTIALS, rows, True)
 
 
-def _by_role(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in dicts(rows):
-        found.setdefault(row["unit"], []).append(row)
-    return found
-
-
-def _caption(role: str) -> str:
-    return role[:1].upper() + role[1:]
-
-
-def _line(row: dict[str, Any]) -> list[Any]:
-    parts = (row["reason"] or row["key"]).split(SEPARATOR)
-    written = [Cell(_typeset(part), part) for part in (*parts, "", "", "")[:3]]
-    return [*written, exact(row["value"])]
-
-
-def _typeset(text: str) -> str:
-    """Indices as subscripts and a sign of multiplication; the CSV keeps the text as it came."""
-    lowered = INDEX.sub(lambda found: found[1] + found[2].translate(SUBSCRIPTS), text)
-    return lowered.replace(" * ", " × ")
+def _forms(lines: list[Line]) -> str:
+    parts = [part for line in lines for part in (line.value, *line.numbers)]
+    shown = {forms(part) for part in parts if not isinstance(part, str)}
+    return ";".join(" ".join(three) for three in sorted(shown))
 
 
 PAGE = Page(name="traces", title="Traces", order=60, render=render)

@@ -97,7 +97,18 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
     *(
         Deviation(
-            methods="symbolic",
+            methods=methods,
+            family=family,
+            operators=EVERY,
+            verdict="unsupported",
+            cause=f"values decide its {what}, and it is traced or written out without them",
+        )
+        for methods in ("symbolic", "jax")
+        for family, what in (("newton_root", "loop"), ("piecewise", "branches"))
+    ),
+    *(
+        Deviation(
+            methods=methods,
             family="bratu",
             where=(("n", (n,)),),
             seeds=(seed,),
@@ -105,6 +116,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
             verdict="degraded",
             cause="J v from the rounded entries of J, where f takes differences of v: they cancel",
         )
+        for methods in ("symbolic", "jax[mode=reverse]")
         for n, seed in ((9, 0), (4, 2))
     ),
     Deviation(

@@ -159,7 +159,9 @@ NO_FORM = {
     "kmeans": "quadratic between ties: the closed form is what is written by hand",
     "lecture": "three terms a pair: the closed form is what is written by hand",
     "mlp": "any formula for a network of layers is backpropagation again",
+    "newton_root": "the steps taken have no closed form; the root's own derivative is another one",
     "ode": "the discrete map has no closed form, nor has its derivative",
+    "piecewise": "polynomials of degree 3: the closed form is what is written by hand",
     "rosenbrock": "a polynomial of degree 4: the closed form is what is written by hand",
 }
 
@@ -194,6 +196,14 @@ for name in ("add", "sub", "mul", "truediv", "pow"):
     ahead, behind = _operator(getattr(operator, name))
     setattr(Power, f"__{name}__", ahead)
     setattr(Power, f"__r{name}__", behind)
+
+
+def _comparison(of: Callable[..., bool]) -> Callable[[Power, Any], bool]:
+    return lambda self, other: of(_middle(self), _middle(other))
+
+
+for name in ("lt", "gt"):  # a program that branches on values
+    setattr(Power, f"__{name}__", _comparison(getattr(operator, name)))
 
 
 def _series(a: Any) -> Any:

@@ -137,6 +137,13 @@ def _cramer(x: Sequence[Series]) -> list[Series]:
     return [det(each) / whole for each in swapped]
 
 
+def _inverse(x: Sequence[Series]) -> list[Series]:
+    """Row by row: column j solves for the unit vector j."""
+    units = [[0 * x[0] + int(i == j) for i in range(3)] for j in range(3)]
+    columns = [_cramer([*x[:9], *unit]) for unit in units]
+    return [columns[j][i] for i in range(3) for j in range(3)]
+
+
 def _cholesky(x: Sequence[Series]) -> list[Series]:
     """l_ij = M_ij / sqrt(D_j D_{j-1}) with leading minors D, M_jj = D_j; of A + A'."""
     a = matrix(x, 3)
@@ -247,6 +254,7 @@ ARRAYS: dict[str, Whole] = {
         _cramer,
         (*_NINE, 0.5, -1.0, 1.5),
     ),
+    "inv": Whole(lambda x, xp: xp.linalg.inv(xp.reshape(x, (3, 3))), _inverse, _NINE),
     "cholesky": Whole(
         lambda x, xp: xp.linalg.cholesky(
             xp.reshape(x, (3, 3)) + xp.matrix_transpose(xp.reshape(x, (3, 3)))

@@ -16,17 +16,25 @@ from diffbench import api
 from diffbench.records.record import Record, Sample
 from diffbench.records.store import Store
 from diffbench.running import plan
+from diffbench.running.executor import Executor
 
 PLUGINS = Path(__file__).parent / "plugins"
 FAKES = str(PLUGINS / "fakes.py")
 BROKEN = str(PLUGINS / "broken.py")
 
 
-def use_profile(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
-    """The quick profile with other numbers, shorter samples than any real one."""
+def use_profile(monkeypatch: pytest.MonkeyPatch, studies: bool = False, **changes: Any) -> None:
+    """The quick profile with other numbers, shorter samples than any real one.
+
+    Of the studies only the shortest, for all of them take longer than a run of a few cells.
+    """
     small = {"sample_s": 1e-4, "rounds": 3, "most_rounds": 3, **changes}
     row = dataclasses.replace(plan.PROFILES["quick"], **small)
     monkeypatch.setitem(plan.PROFILES, "quick", row)
+    if not studies:
+        due = Executor.due
+        few = {"step_size"}
+        monkeypatch.setattr(Executor, "due", lambda self, of: sorted(few & {*due(self, of)}))
 
 
 def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +101,19 @@ def gone(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+
+
+def started(what: str, parent: int | None = None) -> list[psutil.Process]:
+    """What a process, by default this one, and its children have started of that module."""
+    found = psutil.Process(parent).children(recursive=True)
+    return [child for child in found if what in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended, as zombies have
+        return ""
 
 
 def told(text: str) -> None:

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffbench.analysis.cells import dicts
 from diffbench.operators import OPERATORS
 from diffbench.records.record import Record, Sample
-from diffbench.records.store import SAMPLE_KEY
+from diffbench.records.run import ENVIRONMENT, PLAN
+from diffbench.records.store import RECORD, SAMPLE_KEY, STUDY, Store
+from diffbench.registry import discover
 from diffbench.study import StudyRow
 
 EVIL_METHOD = "<script>alert(1)</script>"
@@ -299,45 +302,33 @@ def step_size() -> list[StudyRow]:
     return made
 
 
-TRACE = {
-    "forward": (
-        ("primal", "v-1 =", "x1", "2.0", 2.0),
-        ("primal", "v0 =", "x2", "5.0", 5.0),
-        ("primal", "v1 =", "log(v-1)", "log(2.0)", 0.6931471805599453),
-        ("primal", "v2 =", "v-1 * v0", "2.0 * 5.0", 10.0),
-        ("primal", "v₃", "sin v₀", "sin 5.0", -0.9589242746631385),
-        ("primal", "v₄", "v₁ + v₂", "0.6931471805599453 + 10.0", 10.693147180559945),
-        (
-            "primal",
-            "v₅",
-            "v₄ - v₃",
-            "10.693147180559945 - (-0.9589242746631385)",
-            11.652071455223084,
-        ),
-        ("tangent seed (1,0)", "v̇₅", "v̇₄ - v̇₃", "5.5 - 0.0", 5.5),
-        ("tangent seed (0,1)", "v̇₅", "v̇₄ - v̇₃", "2.0 - 0.28366218546322625", 1.7163378145367738),
-    ),
-    "reverse": (
-        ("adjoint", "v̄₅", "ȳ", "1.0", 1.0),
-        ("adjoint", "v̄₀", "v̄₃ × cos v₀", "-1.0 × 0.28366218546322625", -0.28366218546322625),
-        ("adjoint", "v̄₀", "v̄₀ + v̄₂ × v₋₁", "-0.28366218546322625 + 1.0 × 2.0", 1.7163378145367738),
-    ),
-}
+@cache
+def measured(name: str) -> list[StudyRow]:
+    """The rows of a study that takes no time."""
+    return list(discover(kinds=("studies",)).studies[name].run())
 
 
-def lecture_trace() -> list[StudyRow]:
-    """Some lines of the lecture's traces, in the shape that the study has."""
-    return [
-        StudyRow(
-            study="lecture_trace",
-            key=f"{mode}|{i}",
-            value=value,
-            unit=role,
-            reason=f"{name} ⟂ {equation} ⟂ {numbers}",
-        )
-        for mode, lines in TRACE.items()
-        for i, (role, name, equation, numbers, value) in enumerate(lines)
+def evil_trace() -> list[StudyRow]:
+    """A trace and an expression as a plugin could write them: markup wherever text may stand."""
+    name = EVIL_METHOD
+    lines = [
+        ("primal", ["v0", "=", "x1", [2.0], None]),
+        ("primal", ["v1", "=", EVIL_REASON, [EVIL_REASON, 2.0], None]),
+        (EVIL_REASON, ["v1", EVIL_REASON, EVIL_REASON, [EVIL_REASON, 1.0], [1, 0]]),
     ]
+    made = [
+        StudyRow(study="traces", key=f"line|{name}|{k}", value=2.0, unit=role, reason=json.dumps(r))
+        for k, (role, r) in enumerate(lines)
+    ]
+    said = (
+        ("traces", f"about|{name}", EVIL_REASON, 3),
+        ("traces", f"edge|{name}|1.0", json.dumps([0, EVIL_REASON]), 0.5),
+        ("traces", f"program|{name}", EVIL_METHOD, None),
+        ("traces", f"left|{name}", EVIL_REASON, None),
+        ("expressions", "form|simplified|3", json.dumps(["+", EVIL_REASON, EVIL_METHOD]), 1),
+        ("expressions", "graph|3", json.dumps([[EVIL_METHOD, []], [EVIL_REASON, [0]]]), 2),
+    )
+    return [*made, *(StudyRow(study=s, key=k, reason=r, value=v) for s, k, r, v in said)]
 
 
 def conventions(tools: tuple[Tool, ...]) -> list[StudyRow]:
@@ -400,8 +391,47 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
         "nothing": None,
     }
     plan = {"selection": "all", "profile": "standard", "seed": 0}
-    studies = frame([*step_size(), *lecture_trace(), *conventions(tools), *mutants()], StudyRow)
+    drawn = [*measured("traces"), *measured("expressions")]
+    studies = frame([*step_size(), *drawn, *conventions(tools), *mutants()], StudyRow)
     return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
+
+
+def part(made: SyntheticRun, families: tuple[str, ...]) -> SyntheticRun:
+    """The same run of some of its families."""
+    table = made.records[made.records["family"].isin(families)]
+    samples = made.samples[made.samples["instance"].isin(table["instance"])]
+    return replace(made, records=table, samples=samples)
+
+
+def stored(made: SyntheticRun, folder: Path) -> Path:
+    """The same run in a folder, as a run leaves it behind."""
+    folder.mkdir(parents=True)
+    samples = {key: rows for key, rows in made.samples.groupby(list(SAMPLE_KEY))}
+    with Store(folder) as store:
+        store.save_cells(
+            (Record(**row), map(_sample, dicts(samples.get(_key(row), made.samples[:0]))))
+            for row in _rows(made.records, RECORD)
+        )
+        for name, rows in made.studies.groupby("study"):
+            store.save_study(str(name), "done", [StudyRow(**row) for row in _rows(rows, STUDY)])
+        store.finish()
+    (folder / PLAN).write_text(json.dumps(made.plan))
+    (folder / ENVIRONMENT).write_text(json.dumps(made.environment))
+    return folder
+
+
+def _rows(frame: pd.DataFrame, kinds: dict[str, type]) -> Iterator[dict[str, Any]]:
+    """The rows with None for what is missing, and whole numbers whole."""
+    for row in dicts(frame):
+        yield {k: None if pd.isna(v) else kinds[k](v) for k, v in row.items()}
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in SAMPLE_KEY)
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    return Sample(**{name: row[name] for name in Sample.__struct_fields__})
 
 
 EVIL = Tool(EVIL_METHOD, "AD", "exact", "m", 7.0, 5e-5, 1e-16)
@@ -414,4 +444,5 @@ def evil_run() -> SyntheticRun:
     failed = (table["method"] == EVIL_METHOD) & (table["operator"] == "hessian")
     table.loc[failed, "status"] = "failed"
     table.loc[failed, "reason"] = EVIL_REASON
-    return replace(made, records=table)
+    studies = pd.concat([made.studies, frame(evil_trace(), StudyRow)], ignore_index=True)
+    return replace(made, records=table, studies=studies)

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from small_runs import FAKES, use_profile, without_report
+from small_runs import FAKES, started, use_profile, without_report
 
 import diffbench
 from diffbench.errors import DiffbenchError, RunError
@@ -80,7 +80,7 @@ def running_cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[psut
 
 def measuring(parent: psutil.Process) -> list[psutil.Process]:
     """What it has started of ours."""
-    return [p for p in parent.children() if "diffbench.running" in " ".join(p.cmdline())]
+    return started("diffbench.running", parent.pid)
 
 
 def lives(process: psutil.Process) -> bool:

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
-from small_runs import use_profile
+from small_runs import started, use_profile
 
 import diffbench
 from diffbench.care import checks, doctor, floor
@@ -362,12 +361,12 @@ def test_the_floor_is_measured_by_fresh_identical_processes(
 ) -> None:
     use_profile(monkeypatch, rounds=2)
     kept: list[Any] = []
-    started: list[str] = []
+    begun: list[str] = []
     start = lanes.Worker
-    monkeypatch.setattr(lanes, "Worker", lambda *given: started.append("") or start(*given))
+    monkeypatch.setattr(lanes, "Worker", lambda *given: begun.append("") or start(*given))
     monkeypatch.setattr(floor, "analysed", lambda times: kept.append(times) or analysed(times))
     made = noise_floor("quick", generations=2)
-    assert len(started) == 2 * 4
+    assert len(begun) == 2 * 4
     assert made.pairs == 2 * 2 * 6
     assert set(made.seen) == {1, 2}
     (sizes,) = kept
@@ -378,7 +377,7 @@ def test_the_floor_is_measured_by_fresh_identical_processes(
         ] * 4
     small, large = (min(min(p.values()) for p in sizes[n].values()) for n in (8, 4096))
     assert 0 < small < large
-    assert _workers() == []
+    assert started("diffbench.running.worker") == []
 
 
 def test_a_worker_that_cannot_prepare_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,12 +385,7 @@ def test_a_worker_that_cannot_prepare_is_one_clear_line(monkeypatch: pytest.Monk
     monkeypatch.setattr(floor, "METHOD", "nobody")
     with pytest.raises(RunError, match=r"cannot be measured: .*nobody"):
         noise_floor("quick", generations=1)
-    assert _workers() == []
-
-
-def _workers() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [p for p in children if "diffbench.running.worker" in " ".join(p.cmdline())]
+    assert started("diffbench.running.worker") == []
 
 
 # --- the diagnosis --------------------------------------------------------------------------
@@ -450,7 +444,7 @@ def test_this_machine_is_examined_with_one_worker(tmp_path: Path) -> None:
         assert f"on processor {platform.affinity()[-1]}, " in rows["worker"].found
         assert rows["memory cap"].found == "2.15 GB a worker"
     assert " ns, a look at the clock " in rows["overhead"].found
-    assert _workers() == []
+    assert started("diffbench.running.worker") == []
     text = made.text().splitlines()
     assert text[-1] == made.sentence
     assert [line.split()[0] for line in text[:2]] == ["load", "processors"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_runs import BROKEN, FAKES, use_profile, without_report
+from small_runs import BROKEN, FAKES, started, use_profile, without_report
 
 import diffbench
+from diffbench.registry import Registry
 from diffbench.running import plan
 from diffbench.running.executor import Progress
 from diffbench.running.plan import Block, Request, blocks, command, planned
@@ -51,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> diffbench.Run:
     folder = tmp_path_factory.mktemp("fakes")
     child = folder / "child"
     with pytest.MonkeyPatch.context() as patch:
-        use_profile(patch, limit_s=LIMIT_S, memory=2**29)
+        use_profile(patch, studies=True, limit_s=LIMIT_S, memory=2**29)
         patch.setenv("DIFFBENCH_TEST_CHILD", str(child))
         made = diffbench.run(
             problems="cubes",
@@ -104,9 +105,8 @@ def test_good_cells_are_timed_with_intervals_and_samples(run: diffbench.Run) -> 
         assert timed[row.instance, row.method] == row.samples
 
 
-def test_the_studies_are_part_of_the_run(run: diffbench.Run) -> None:
-    names = {"conventions", "lecture_trace", "mutants", "programs", "step_size"}
-    assert set(run.studies.study) == names
+def test_the_studies_are_part_of_the_run(run: diffbench.Run, registry: Registry) -> None:
+    assert set(run.studies.study) == set(registry.studies)
     assert not run.studies.key.str.startswith("status|").any()
     families = run.studies.key[run.studies.key.str.startswith("family|")]
     assert families.tolist() == ["family|cubes|diffbench"]  # of a plugin, and no other family
@@ -139,8 +139,7 @@ def test_the_folder_holds_what_was_promised(run: diffbench.Run) -> None:
 
 
 def test_nothing_is_left_behind(run: diffbench.Run) -> None:
-    children = psutil.Process().children(recursive=True)
-    assert [p for p in children if "diffbench.running.worker" in " ".join(p.cmdline())] == []
+    assert started("diffbench.running.worker") == []
 
 
 # --- generations, budget --------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -225,3 +226,14 @@ def test_impossible_parameters_are_refused(selection: str, words: list[str]) -> 
     with pytest.raises(BadSize) as refused:
         PLUGINS.instances(selection)
     assert all(word in str(refused.value) for word in words)
+
+
+@pytest.mark.parametrize("name", ["sparse_forward", "sparse_reverse"])
+@pytest.mark.parametrize("selection", ["newton_root[n=5,digits=3]", "piecewise[n=5]"])
+def test_sparse_methods_count_the_plan_of_the_point(name: str, selection: str) -> None:
+    instance = one(selection)
+    prepared = prepare(method(name), instance, "jacobian")
+    prepared(*prepared.stage(instance.x))
+    straight = replace(instance, prepare_x=instance.x)
+    assert prepared.sizes() == prepare(method(name), straight, "jacobian").sizes()
+    assert prepared.sizes()["graph_ops"] > instance.n

@@ -152,7 +152,7 @@ def test_a_database_alone_is_a_run(tmp_path: Path) -> None:
 def test_a_real_run_is_told_while_it_works_and_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_profile(monkeypatch)
+    use_profile(monkeypatch, studies=True)
     without_report(monkeypatch)
     folder, seen = tmp_path / "run", []
 

@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(not LINUX, reason="only Linux kills orphans")
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        use_profile(patch)
+        use_profile(patch, studies=True)
         without_report(patch)
         return diffbench.run(**ASKED, out=tmp_path_factory.mktemp("kill") / "run").records
 
@@ -88,7 +88,7 @@ def disturbed(folder: Path, moments: list[float]) -> list[float]:
         kept = stored(folder)
         assert (0 if kept is None else len(kept)) >= acknowledged
     with pytest.MonkeyPatch.context() as patch:
-        use_profile(patch)
+        use_profile(patch, studies=True)
         without_report(patch)
         whole = diffbench.run(**ASKED, out=folder, resume=(folder / "plan.json").exists()).records
     if kept is not None and len(kept):

@@ -15,16 +15,18 @@ import pytest
 import synthetic
 
 from diffbench.page import Page
-from diffbench.reports import build
+from diffbench.reports import build, traces
 from diffbench.reports.charts import decades
 from diffbench.reports.formats import count, exact, fixed, interval, micro, number, plain, ranked
-from diffbench.reports.sections import Choice, Column, Figure, Grid, Table, Text
+from diffbench.reports.sections import Choice, Column, Figure, Grid, Steps, Table, Text
 from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
 from diffbench.reports.words import answers
 
 PAGES = [
     "overview",
+    "lecture",
     "accuracy",
+    "conditioning",
     "conventions",
     "programs",
     "error_prone",
@@ -131,6 +133,13 @@ def test_headings_never_skip_a_level(seen: Reader) -> None:
     assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
+def test_every_link_within_the_report_leads_somewhere(seen: Reader) -> None:
+    ids = {attrs["id"] for _, attrs in seen.elements if "id" in attrs}
+    links = [str(a["href"]) for a in seen.of("a")]
+    assert len(links) > len(PAGES)
+    assert {link.removeprefix("#") for link in links} <= ids
+
+
 def test_every_number_column_of_time_has_its_unit() -> None:
     titles = {
         c.title
@@ -186,10 +195,13 @@ def test_the_swell_table_is_the_surveys() -> None:
 
 
 def test_the_traces_show_every_digit() -> None:
-    values = {row[-1] for row in cells_of(table("trace forward primal"))}
-    assert {"11.652071455223084", "0.6931471805599453", "-0.9589242746631385"} <= values
-    adjoints = [row[-1] for row in cells_of(table("trace reverse adjoint"))]
-    assert adjoints == ["1.0", "-0.28366218546322625", "1.7163378145367738"]
+    (steps,) = [b for b in synthetic_blocks() if isinstance(b, Steps)]
+    tables = {caption: [line.value for line in lines] for caption, lines in steps.tables}
+    assert tables["Primal"][-1] == 11.652071455223084
+    assert tables["Adjoint"][-2:] == [1.7163378145367738, 5.5]
+    text = "".join(Reader(build.html(synthetic.run(), [traces.PAGE])).text)
+    assert text.count("11.652071455223084") == 1
+    assert text.count("1.7163378145367738") == 2
 
 
 def test_slopes_stand_beside_theory_with_their_verdict() -> None:

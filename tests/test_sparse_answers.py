@@ -118,10 +118,10 @@ def test_balls_that_leave_the_path_prove_nothing() -> None:
 
 
 def test_what_is_too_large_to_prove_says_so() -> None:
-    proven = certify(one("bratu[n=1000000]"), "jacobian")
-    assert proven.claim == "none"
-    assert "too large to prove" in proven.reason
-    assert proven.shape == (1_000_000, 1_000_000)
+    found = certify(one("bratu[n=300000]"), "jacobian")
+    assert found.claim in ("weaker", "none")  # by whether numpy has a longer float here
+    assert "too large to prove" in found.reason
+    assert found.shape == (300_000, 300_000)
 
 
 # --- the disk ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_runs import FAKES, gone, until
+from small_runs import FAKES, gone, started, until
 
 from diffbench.running.platform import LINUX
 from diffbench.running.supervisor import Supervisor, guard
@@ -59,15 +59,11 @@ def test_closing_kills_what_is_watched(group: Start) -> None:
     assert forgotten.poll() is None
 
 
-def guards(of: int) -> list[psutil.Process]:
-    children = psutil.Process(of).children()
-    return [child for child in children if GUARD in child.cmdline()]
-
-
 def test_it_has_a_session_of_its_own_and_ignores_polite_signals(group: Start) -> None:
     supervisor, watched = Supervisor(), group()
     supervisor.watch(watched.pid)
-    (process,) = guards(os.getpid())
+    until(lambda: len(started(GUARD)) == 1)  # it has become what it is
+    (process,) = started(GUARD)
     assert os.getsid(process.pid) == process.pid
     until(lambda: _ignores(process.pid, signal.SIGTERM))
     process.terminate()
@@ -85,7 +81,8 @@ def _ignores(pid: int, number: int) -> bool:
 def test_one_that_was_killed_is_replaced_and_knows_the_groups(group: Start) -> None:
     supervisor, first, second = Supervisor(), group(), group()
     supervisor.watch(first.pid)
-    (process,) = guards(os.getpid())
+    until(lambda: len(started(GUARD)) == 1)  # it has become what it is
+    (process,) = started(GUARD)
     process.kill()
     until(lambda: gone(process.pid))
     supervisor.watch(second.pid)
@@ -107,8 +104,8 @@ def test_what_a_method_started_dies_with_a_run_that_is_killed(tmp_path: Path) ->
     environment = {**os.environ, "DIFFBENCH_TEST_CHILD": str(child)}
     run = subprocess.Popen([sys.executable, "-c", script], env=environment)
     until(lambda: child.exists() and child.read_text() != "", 60)
-    started = [p.pid for p in psutil.Process(run.pid).children(recursive=True)]
-    assert int(child.read_text()) in started
+    pids = [p.pid for p in psutil.Process(run.pid).children(recursive=True)]
+    assert int(child.read_text()) in pids
     run.kill()
     run.wait()
-    until(lambda: all(map(gone, started)))
+    until(lambda: all(map(gone, pids)))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
+from hypothesis import HealthCheck, given, settings
+from random_programs import Program, programs
 
 from diffbench import ad
+from diffbench.ad.namespace import NUMPY
 from diffbench.ad.rules import ENTRYWISE, RULES
+from diffbench.adjoint_program import program
 from diffbench.errors import BadSize, UnknownName
+from diffbench.problem import Instance
 from diffbench.registry import Registry, discover
-from diffbench.traces import DIGITS, FORMATS, MODES, TraceRow, numbers, render, rows
+from diffbench.traces import DIGITS, FORMATS, MODES, TraceRow, edges, numbers, render, rows
 
 PRIMAL = {
     "v1": "0x1.62e42fefa39efp-1",
@@ -43,6 +50,7 @@ SMALL = [
     "rosenbrock[n=3]",
     "speelpenning[n=4]",
     "helmholtz[n=2]",
+    "lse[n=2,R=10,form=stable]",
     "chebyshev[m=4]",
     "affine_tanh[n=2,m=3]",
     "mlp[batch=1,layers=2,width=2]",
@@ -100,17 +108,96 @@ def test_every_equation_recomputes_from_its_printed_operands(
         assert numbers(row, "17").count("(") == numbers(row, "17").count(")")
 
 
+def test_50_random_programs_recompute_line_by_line_and_as_adjoint_programs() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+    @given(programs(most_steps=5, inputs=(2, 3)))
+    def one(f: Program) -> None:
+        instance = oracle.instance_of(f, f.x, None if f.scalar else np.size(f(f.x, NUMPY)))
+        for mode in MODES:
+            for row in rows(instance, mode):
+                seen[mode] += 1
+                seen["accumulated"] += row.update
+                for digits in ("17", "hex"):
+                    assert _recomputed(row, digits) == row.value, (row, digits)
+        assert _executed(instance) == _last_adjoints(instance)
+        seen["programs"] += 1
+
+    one()
+    assert seen["programs"] >= 50
+    assert min(seen[mode] for mode in MODES) > 2_000
+    assert seen["accumulated"] > 200
+
+
+def _last_adjoints(instance: Instance) -> list[list[float]]:
+    """Row by row of the Jacobian, what the table ends in; 0 for what no sweep reaches."""
+    last = {(row.role, row.name): row.value for row in rows(instance, "reverse")}
+    roles = ["adjoint"] if instance.scalar else [f"adjoint of y{k + 1}" for k in range(instance.m)]
+    names = [f"v̄{i + 1 - instance.n}" for i in range(instance.n)]
+    return [[last.get((role, name), 0.0) for name in names] for role in roles]
+
+
+def _executed(instance: Instance) -> list[list[float]]:
+    """The answer of the derivative program, as Python runs it."""
+    scope: dict[str, Any] = {}
+    exec(program(instance), scope)
+    answer = scope["gradient" if instance.scalar else "jacobian"](*instance.x.tolist())
+    return [list(row) for row in ([answer] if instance.scalar else answer)]
+
+
+@pytest.mark.parametrize("selection", SMALL)
+def test_the_adjoint_program_gives_the_table_to_the_last_bit(
+    families: Registry, selection: str
+) -> None:
+    instance = _instance(families, selection)
+    assert _executed(instance) == _last_adjoints(instance)
+
+
+def test_the_adjoint_program_of_the_lecture_reads_as_its_table(families: Registry) -> None:
+    lines = program(_instance(families, "lecture[n=2]")).splitlines()
+    assert lines[0] == "from numpy import cos, float64, log, sin"
+    assert lines[-5:] == [
+        "    v0_bar = v3_bar * cos(v0)",
+        "    vm1_bar = v2_bar * v0",
+        "    v0_bar += v2_bar * vm1",
+        "    vm1_bar += v1_bar / vm1",
+        "    return (vm1_bar, v0_bar)",
+    ]
+
+
+@pytest.mark.parametrize("selection", SMALL)
+def test_the_partials_of_the_edges_carry_the_tangents(families: Registry, selection: str) -> None:
+    """Each tangent is the sum over the edges that lead to it, and every one is needed."""
+    instance = _instance(families, selection)
+    table = [row for row in rows(instance, "forward") if row.role != "primal"]
+    count = len(table) // instance.n
+    for seed in range(instance.n):
+        found = np.array([row.value for row in table[seed * count :][:count]])
+        sums = np.zeros(count)
+        sums[: instance.n] = found[: instance.n]
+        for edge in edges(instance):
+            sums[edge.target] += edge.value * found[edge.source]
+        np.testing.assert_allclose(sums, found, rtol=1e-13, atol=1e-13)
+
+
+def test_an_adjoint_that_is_taken_away_says_so(families: Registry) -> None:
+    text = render(_instance(families, "lse[n=2,R=10,form=stable]"), "reverse", "3")
+    assert "v̄1 -=" in text
+    assert "v̄1 - " not in text
+
+
+def test_constants_are_written_with_all_their_digits() -> None:
+    instance = oracle.instance_of(lambda x, xp: x[0] * 0.1234567890123, np.array([3.0]))
+    assert rows(instance, "forward")[1].equation == "v0 * 0.1234567890123"
+
+
 @pytest.mark.parametrize("selection", SMALL)
 def test_table_ends_in_the_derivative(families: Registry, selection: str) -> None:
     """The hand's scalar sweeps agree with the library's Jacobian to the last bits."""
     instance = _instance(families, selection)
     jacobian = ad.jacobian(instance.f)(instance.x, *instance.constants)
-    n = instance.n
-    last = {(r.role, r.name): r.value for r in rows(instance, "reverse")}
-    for k in range(instance.m):
-        role = "adjoint" if instance.scalar else f"adjoint of y{k + 1}"
-        row = [last.get((role, f"v̄{i + 1 - n}"), 0.0) for i in range(n)]
-        np.testing.assert_allclose(row, jacobian[k], rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(_last_adjoints(instance), jacobian, rtol=1e-13, atol=1e-15)
 
 
 def test_slides_show_three_digits(families: Registry) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 import verdict_grid as grid
 
@@ -114,6 +116,18 @@ def test_sparse_answers_have_weaker_references_on_their_pattern(
     assert np.max(apart) <= _finer(proven)
     assert judge(bratu.jacobian(), weaker).verdict == "uninformative"
     assert judge(replace(bratu, m=9).jacobian().T * -1.0, weaker).verdict == "wrong"
+
+
+@needs_longdouble
+def test_longer_floats_that_leave_the_path_tell_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(x: Any, xp: Any) -> Any:
+        """In doubles 1 + 2^-54 is 1; in longer floats it is more."""
+        return xp.sin(x) if x[0] + x[1] > 1.0 else x * x
+
+    instance = oracle.instance_of(f, [1.0, 2.0**-54, 0.5], m=3)
+    monkeypatch.setattr(reference, "MOST_ENTRIES", 1)
+    _too_large(monkeypatch)
+    assert certify(replace(instance, sparse=frozenset({"jacobian"})), "jacobian").claim == "none"
 
 
 @pytest.mark.nightly

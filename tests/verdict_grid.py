@@ -40,7 +40,9 @@ TINY = {
     "lse": "n=2|5|9,R=3,form=naive|stable",
     "matrix_chain": "n=1|3|5,p=2,q=3,r=2,m=4",
     "mlp": "width=1|2|3,layers=2,batch=3",
+    "newton_root": "n=1|3|6,digits=3",
     "ode": "depth=1|2|5",
+    "piecewise": "n=2|3|7",
     "rosenbrock": "n=2|5|9",
     "speelpenning": "n=2|5|9",
 }

@@ -12,6 +12,7 @@ derivatives apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final
@@ -245,14 +246,28 @@ class Graph:
         return needed
 
     def ops(self) -> int:
-        """Scalar operations of the nodes that the output needs, by the cost column of the table."""
+        """Scalar operations of the nodes that the output needs, by the cost column of the table.
+
+        What adds a scattered part to a whole costs the entries of the part: the rest adds zeros,
+        and a sweep adds in place.
+        """
+        used = zip(self.rules, self.needed(), strict=True)
         return sum(
-            rule.cost(
-                shape_of(self.values[i]), [shape_of(a) for a in self.arguments(i)], self.params[i]
-            )
-            for i, (rule, used) in enumerate(zip(self.rules, self.needed(), strict=True))
-            if rule is not None and used
+            self._cost(i, rule) for i, (rule, is_used) in enumerate(used) if rule and is_used
         )
+
+    def _cost(self, i: int, rule: Rule) -> int:
+        shape = shape_of(self.values[i])
+        cost = rule.cost(shape, [shape_of(a) for a in self.arguments(i)], self.params[i])
+        if rule is not RULES["add"]:
+            return cost
+        return int(min([cost, *map(self._scattered, self.operands[i])]))
+
+    def _scattered(self, j: int) -> float:
+        """The entries of the part that operand j is a scattered copy of; infinite if it is none."""
+        if j < 0 or self.rules[j] is not RULES["scatter"]:
+            return math.inf
+        return math.prod(shape_of(self.arguments(j)[0]))
 
     def names(self) -> set[str]:
         """The primitives that the program used."""

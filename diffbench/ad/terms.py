@@ -7,9 +7,12 @@ in object arrays, yields its evaluation trace operation by operation, as it is d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
+
+import numpy as np
 
 from diffbench.ad.errors import ADError
 from diffbench.ad.namespace import Namespace, object_backend
@@ -45,7 +48,9 @@ class Term:
         """A term as it is; a number as its own name."""
         if isinstance(value, Term):
             return value
-        return Term(float(value), f"{value:g}", (float(value),), f"{value:g}")
+        value = float(value)
+        short = f"{value:g}"
+        return Term(value, short if float(short) == value else repr(value), (value,), short)
 
     def within(self, binds: int) -> Term:
         """The term in brackets where it binds less tightly than asked."""
@@ -109,7 +114,7 @@ class Term:
 def _combined(name: str, a: Any, b: Any) -> Term:
     binds, sign = _BINDS[name], _SIGNS[name]
     left = Term.of(a).within(binds)
-    right = Term.of(b).within(binds + (name in ("subtract", "divide")))
+    right = Term.of(b).within(binds + 1)  # a + (b + c) rounds otherwise than a + b + c
     value = RULES[name].numpy(left.value, right.value)
     numbers = (*left.numbers, f" {sign} ", *right.numbers)
     latex = RULES[name].latex.format(left.latex, right.latex)
@@ -150,8 +155,8 @@ class TermNamespace:
 
     def masked(self, g: Term, c: Term) -> Term:
         """The term, or zero for a zero direction with a singular partial."""
-        value = RULES["masked"].numpy(g.value, c.value)
-        return c if value == c.value else Term.of(0.0)
+        lost = g.value == 0 and not math.isfinite(c.value)
+        return Term.of(0.0) if lost else c
 
 
 @final
@@ -200,7 +205,13 @@ class ScalarTrace:
 
 def _operator(name: str) -> Callable[[Any, Any], Any]:
     rule = RULES[name]
-    return lambda self, other: self.trace.record(rule, self, other)
+
+    def apply(self: Scalar, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            return NotImplemented  # numpy then asks entry by entry
+        return self.trace.record(rule, self, other)
+
+    return apply
 
 
 def _reflected(name: str) -> Callable[[Any, Any], Any]:
@@ -213,6 +224,8 @@ class Scalar:
     """A number of a scalar trace; unlike a traced array, numpy holds it in object arrays."""
 
     __slots__ = ("index", "trace", "value")
+    shape: tuple[int, ...] = ()
+    ndim, size = 0, 1
 
     def __init__(self, trace: ScalarTrace, index: int, value: Any) -> None:
         self.trace = trace
@@ -231,6 +244,8 @@ class Scalar:
     __hash__ = None  # type: ignore[assignment]  # == compares values
 
     def __pow__(self, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            return NotImplemented
         square = not isinstance(other, Scalar) and other == 2
         return self.trace.record(
             *((RULES["square"], self) if square else (RULES["pow"], self, other))

@@ -21,6 +21,7 @@ __all__ = [
     "slices",
     "spelled",
     "trusted",
+    "unfinished",
 ]
 
 FIRST_ORDER = ("gradient", "jacobian", "jvp", "vjp")
@@ -31,6 +32,14 @@ HELD = {"n": ["m"], "m": ["n"], "depth": ["n", "m"]}
 def dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries by column name, numbers as Python's own."""
     return cast("list[dict[str, Any]]", rows.to_dict("records"))
+
+
+def unfinished(studies: pd.DataFrame, name: str) -> list[str]:
+    """Why a study of a run ended early: a sentence for each of its jobs that did."""
+    if not len(studies):
+        return []
+    rows = studies[(studies["study"] == name) & studies["key"].str.startswith("status|")]
+    return [f"{row['key'].split('|')[1]}: {row['reason']}" for row in dicts(rows)]
 
 
 def answered(records: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from diffbench.errors import RunError
 from diffbench.records.export import FILES
-from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, Run
+from diffbench.records.run import ENVIRONMENT, EXPORTS, FORMATS, PLAN, REPORTS, TWO_RUNS, Run
 from diffbench.records.salvage import TORN
 from diffbench.records.store import FILE, reading
 from diffbench.running.folder import SCRATCH
@@ -35,7 +35,8 @@ HOME = Path("runs")
 DRAFTS = tuple(f"{name}.new" for name in (PLAN, ENVIRONMENT))
 SHARED = f"{FILE}-shm"  # what reads the log writes to this, too
 LOGS = (f"{FILE}-wal", f"{FILE}-journal", SHARED)
-WRITTEN = frozenset({PLAN, ENVIRONMENT, FILE, REPORT, *LOGS, *DRAFTS, *FILES.values()})
+SHOWN = (*REPORTS.values(), TWO_RUNS)
+WRITTEN = frozenset({PLAN, ENVIRONMENT, FILE, *SHOWN, *LOGS, *DRAFTS, *FILES.values()})
 SHARD = re.compile(r"shard-(\d+)-of-(\d+)")
 
 
@@ -78,6 +79,8 @@ def own(entry: os.DirEntry[str]) -> bool:
     """Whether an entry of a run's folder was written by diffbench; shards apart."""
     if entry.name == SCRATCH:
         return is_folder(entry)
+    if entry.name == EXPORTS:
+        return is_folder(entry) and {e.name for e in entries(Path(entry.path))} <= {*FORMATS}
     known = entry.name in WRITTEN or entry.name.startswith(TORN)
     return known and entry.is_file(follow_symlinks=False)
 

@@ -19,11 +19,12 @@ from diffbench.cli.merge import merge
 from diffbench.cli.options import INTERRUPTED, USAGE
 from diffbench.cli.reading import compare, report
 from diffbench.cli.run import run
+from diffbench.cli.serve import serve
 from diffbench.errors import DiffbenchError
 
 __all__ = ["main"]
 
-COMMANDS = (run, merge, report, compare, info, clean, doctor, list_, show, trace, test)
+COMMANDS = (run, merge, report, serve, compare, info, clean, doctor, list_, show, trace, test)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)

@@ -14,7 +14,10 @@ from diffbench.errors import DiffbenchError
 __all__ = [
     "AGE",
     "DURATION",
+    "EDITIONS",
     "EXECUTORS",
+    "FORMATS",
+    "HTML",
     "INTERRUPTED",
     "PROFILES",
     "REGRESSION",
@@ -23,6 +26,7 @@ __all__ = [
     "WRONG",
     "Factor",
     "Folder",
+    "Words",
     "existing",
     "plugin_option",
     "table",
@@ -32,6 +36,9 @@ WRONG, USAGE, REGRESSION, INTERRUPTED = 1, 2, 3, 130
 PROFILES = ("quick", "standard", "full")
 EXECUTORS = ("local", "dask")
 TABLES = ("text", "markdown", "csv")
+EDITIONS = ("all", "course", "engineer")
+HTML = "html"
+FORMATS = (HTML, "csv", "parquet", "latex", "markdown", "svg")
 plugin_option = click.option(
     "--plugin",
     "plugins",
@@ -91,6 +98,23 @@ class Folder(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         if not str(value).strip():
             self.fail("the name is empty; write a path, as runs/mine", param, ctx)
         return Path(value)
+
+
+class Words(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """Some of these words, with commas between them."""
+
+    name = "words"
+
+    def __init__(self, accepted: Sequence[str]) -> None:
+        self.accepted = accepted
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """The words, each once; click's own error for one that is not accepted."""
+        found = tuple(dict.fromkeys(word.strip() for word in str(value).split(",")))
+        for word in found:
+            if word not in self.accepted:
+                self.fail(f"{word!r} is none of {', '.join(self.accepted)}", param, ctx)
+        return found
 
 
 def existing(plugins: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffbench.cli.options import REGRESSION, TABLES, Factor, Folder
+from diffbench.cli.options import EDITIONS, FORMATS, HTML, REGRESSION, TABLES, Factor, Folder, Words
 
 if TYPE_CHECKING:
     from diffbench.analysis.compare import Comparison, Ratio
@@ -18,12 +18,34 @@ __all__ = ["compare", "report"]
 
 @click.command()
 @click.argument("folder", metavar="RUN", type=Folder())
-@click.option("--out", type=Folder(), help="The file; RUN/report.html if not given.")
-def report(folder: Path, out: Path | None) -> None:
-    """Write the report of the run in the folder RUN again."""
+@click.argument("beside", metavar="[RUN_B]", type=Folder(), required=False)
+@click.option("--edition", type=click.Choice(EDITIONS), default="all", show_default=True)
+@click.option(
+    "--format",
+    "formats",
+    metavar="NAMES",
+    type=Words(FORMATS),
+    default=HTML,
+    show_default=True,
+    help=f"Some of {','.join(FORMATS)}; all but html go into RUN/export/.",
+)
+@click.option(
+    "--out", type=Folder(), help="The file, in RUN if not given; with --format the folder."
+)
+def report(
+    folder: Path, beside: Path | None, edition: str, formats: tuple[str, ...], out: Path | None
+) -> None:
+    """Write the report of the run in the folder RUN again, in this format or others.
+
+    RUN RUN_B: the report that compares two runs, RUN_B over RUN.
+    """
     from diffbench import api
 
-    click.echo(api.report(folder, out))
+    if formats == (HTML,):
+        click.echo(api.report(folder, out, beside=beside, edition=edition))
+        return
+    for path in api.export(folder, formats, out, beside=beside, edition=edition):
+        click.echo(path)
 
 
 @click.command()

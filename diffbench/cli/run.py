@@ -22,6 +22,7 @@ from diffbench.cli.options import (
     Folder,
     plugin_option,
 )
+from diffbench.cli.serve import browse
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
@@ -58,14 +59,16 @@ NAMED = 5  # faults that are named one by one
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--mixed", is_flag=True, help="Resume in another environment; marks the run.")
 @click.option("--shard", metavar="I/K", help="Only part I of K, for 'diffbench merge'.")
+@click.option("--open", "opens", is_flag=True, help="Open the report in the browser at the end.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and about how long it takes.")
 @plugin_option
 @config_option
-def run(out: Path | None, resume: bool, dry_run: bool, **given: Any) -> None:
+def run(out: Path | None, resume: bool, dry_run: bool, opens: bool, **given: Any) -> None:
     """Measure methods on problems; the report and the CSV files end up in the run's folder."""
     from diffbench import api
+    from diffbench.records.run import REPORT
 
-    _check(out, resume, dry_run, given)
+    _check(out, resume, dry_run, opens, given)
     asked = {name: given.pop(name) for name in ASKED}
     if dry_run:
         planning.show(api.plan(**_selection(asked, None)), given["budget"])
@@ -82,6 +85,8 @@ def run(out: Path | None, resume: bool, dry_run: bool, **given: Any) -> None:
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")
             sys.exit(INTERRUPTED)
     _summary(made, command)
+    if opens:
+        browse((made.folder / REPORT).resolve().as_uri())
     end(made)
 
 
@@ -93,10 +98,14 @@ def end(made: Run) -> None:
         sys.exit(WRONG)
 
 
-def _check(out: Path | None, resume: bool, dry_run: bool, given: Mapping[str, Any]) -> None:
+def _check(
+    out: Path | None, resume: bool, dry_run: bool, opens: bool, given: Mapping[str, Any]
+) -> None:
     """Options that make no sense together."""
     if dry_run and (resume or given["shard"]):
         raise click.UsageError("--dry-run shows a whole run; leave out --resume and --shard")
+    if opens and (dry_run or given["shard"]):
+        raise click.UsageError("--open shows the report of a whole run; there is none here")
     if resume and out is None:
         raise click.UsageError("--resume needs the folder of a run: --out DIR")
     if given["mixed"] and not resume:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffbench.ad.errors import PathChanged
 from diffbench.ad.graph import Backend
 from diffbench.ad.namespace import FLOATS
 
@@ -38,15 +39,16 @@ EXTENDED = replace(FLOATS, name="extended floats", numbers=_long)
 def answer(question: Callable[[Backend], Any]) -> tuple[Array, Array, Array] | None:
     """The answer as two doubles, and how far that in double precision is from it, by entries.
 
-    None where no longer float is to be had (for linear algebra there is none), where the answer
-    is not finite, or where the two differ by more than AGREED of the largest entry.
+    None where no longer float is to be had (for linear algebra there is none), where longer ones
+    take another branch than that of a known pattern, where the answer is not finite, or where the
+    two differ by more than AGREED of the largest entry.
     """
     if BITS <= DOUBLE:
         return None
     try:
         with np.errstate(all="ignore"):
             fine, coarse = (np.asarray(question(arithmetic)) for arithmetic in (EXTENDED, FLOATS))
-    except TypeError:  # numpy.linalg and some of scipy.special refuse longdouble
+    except (TypeError, PathChanged):  # numpy.linalg and some of scipy.special refuse longdouble
         return None
     hi = fine.astype(np.float64)
     apart = np.abs(fine - coarse).astype(np.float64)

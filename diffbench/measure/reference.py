@@ -309,6 +309,8 @@ def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
     if work > MOST_OPERATIONS:
         return _unproven(question, work, zero)
     rad53 = _radii53(question)
+    # where no ball of 53 bits came out, nothing is small beside it
+    beside = np.where(np.isfinite(rad53), BESIDE_53 * rad53, 0.0)
     reason = "no ball came out"
     for bits in PRECISIONS:
         try:
@@ -321,7 +323,7 @@ def _certified(instance: Instance, question: Question, zero: bool) -> Reference:
             continue
         if not np.isfinite(hi).all():
             reason = f"singular point: {np.sum(~np.isfinite(hi))} entries have no finite ball"
-        elif np.all((radius <= TIGHT * np.abs(hi)) | (radius <= BESIDE_53 * rad53)):
+        elif np.all((radius <= TIGHT * np.abs(hi)) | (radius <= beside)):
             pattern = question.pattern
             return Reference(hi, lo, radius, rad53, "certified", bits, "", zero, pattern)
         else:
@@ -341,9 +343,9 @@ def _unproven(question: Question, work: float, zero: bool) -> Reference:
     if found is None:
         return _nothing(question, f"{reason}, and extended precision tells no more", zero)
     hi, lo, apart = found
-    nothing = np.zeros_like(hi)
-    claim, bits = "weaker", extended.BITS
-    return Reference(hi, lo, nothing, apart, claim, bits, reason, zero, question.pattern)
+    unknown = np.zeros_like(hi)  # a radius is not claimed
+    bits, pattern = extended.BITS, question.pattern
+    return Reference(hi, lo, unknown, apart, "weaker", bits, reason, zero, pattern)
 
 
 def _answer_shape(instance: Instance, operator: str) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from diffbench.running.platform import THREADS, affinity, memory_bytes
 __all__ = [
     "MIXED",
     "SAME",
+    "changed",
     "changes",
     "differences",
     "environment",
@@ -95,15 +96,16 @@ def machine_id(facts: dict[str, Any]) -> str:
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What two environments differ by, of what SAME names: ``packages.numpy 2.1 → 2.2``."""
-    return [f"{name} {was} → {found}" for name, was, found in _changed(before, now)]
+    return [f"{name} {was} → {found}" for name, was, found in changed(before, now)]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The same as a refusal puts it: ``packages.numpy 2.2, not 2.1``."""
-    return [f"{name} {found}, not {was}" for name, was, found in _changed(before, now)]
+    return [f"{name} {found}, not {was}" for name, was, found in changed(before, now)]
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(name, what it was, what it is) of each such fact."""
     was, found = dict(_compared(before)), dict(_compared(now))
     for name in dict.fromkeys([*was, *found]):
         if was.get(name) != found.get(name):

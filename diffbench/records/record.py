@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import msgspec
+
+from diffbench.columns import told
 
 __all__ = ["KEY", "SCHEMA", "STATUSES", "VERDICTS", "Record", "Sample"]
 
@@ -24,67 +26,105 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     A number that was not measured is None (an empty field of the CSV), never zero or NaN.
     """
 
-    schema: int = SCHEMA
-    run: str  # identity of the run
-    machine: str  # identity of the machine that measured
-    generation: int  # how many generations (fresh sets of processes) stand behind the times
-    attempt: int = 1  # how often the cell was started
-    family: str
-    instance: str  # canonical selection, rosenbrock[n=8]
-    params: str  # JSON object of the family's parameters
-    n: int
-    m: int
-    depth: int
-    nnz: int | None = None  # entries of the reference derivative that are not zero
-    seed: int
-    operator: str
-    method: str  # canonical selection, jax[mode=reverse]
-    category: str = ""  # manual, numerical, symbolic, forward AD, ...
-    library: str = ""  # whose rules differentiate: diffbench, autograd, jax, ...
-    claim: Literal["exact", "approximate", "control"]
-    method_version: str = ""
-    status: Status
-    reason: str = ""  # empty only for ok
-    command: str  # reproduces this cell
-    origin: Literal["native", "derived", ""] = ""
-    prepare_s: float | None = None  # derive, trace, compile
-    first_call_s: float | None = None
-    run_s: float | None = None  # median time of one call, seconds
-    run_s_low: float | None = None  # 95 % interval
-    run_s_high: float | None = None
-    samples: int | None = None  # how many samples stand behind run_s
-    loops: int | None = None  # calls in one sample
-    empty_call_s: float | None = None  # what calling nothing costs in the same loop
-    ratio_own_primal: float | None = None  # run_s / the method's own f, paired
-    ratio_own_primal_low: float | None = None
-    ratio_own_primal_high: float | None = None
-    ratio_numpy_primal: float | None = None  # run_s / f in numpy, paired
-    ratio_numpy_primal_low: float | None = None
-    ratio_numpy_primal_high: float | None = None
-    calls_f: int | None = None  # evaluations of f in one call of the prepared operator
-    sweeps: int | None = None  # reverse sweeps in one call
-    directions: int | None = None  # tangent directions in one call
-    peak_bytes: int | None = None  # peak resident size above that before the call; None under 1 MiB
-    tape_bytes: int | None = None  # the library's own count
-    error_max_rel: float | None = None  # max_i |err_i| / |ref_i| over entries that are not zero
-    error_norm_rel: float | None = None  # |err|_2 / |ref|_2
-    error_over_bound: float | None = None  # max_i err_i / b_i; at most 4 is exact to rounding
-    rad53_rel: float | None = None  # max rad53 / |ref|_inf: the condition of the derivative
-    digits: float | None = None  # correct decimal digits, norm-wise
-    verdict: Verdict = ""
-    verdict_reason: str = ""
-    expected: str = ""  # why the family expects even an exact method to be wrong here
-    reference: Literal["certified", "weaker", "none", ""] = ""
-    reference_bits: int | None = None  # precision at which the enclosure was tight
-    tree_ops: int | None = None  # operations of the expression tree (sympy count_ops)
-    string_length: int | None = None
-    dag_nodes: int | None = None  # unique subexpressions
-    cse_ops: int | None = None  # operations after common-subexpression elimination
-    graph_ops: int | None = None  # scalar operations of the in-house derivative program
-    jaxpr_eqns: int | None = None
-    primal_ops: int | None = None  # scalar operations of f
-    dtype: str = ""
-    warnings: str = ""  # separated by "; "
+    schema: Annotated[int, told("version of the table's columns")] = SCHEMA
+    run: Annotated[str, told("identity of the run")]
+    machine: Annotated[str, told("identity of the machine that measured")]
+    generation: Annotated[int, told("generations (fresh sets of processes) behind the times")]
+    attempt: Annotated[int, told("how often the cell was started")] = 1
+    family: Annotated[str, told("family of the instance")]
+    instance: Annotated[str, told("canonical selection, as rosenbrock[n=8]")]
+    params: Annotated[str, told("JSON object of the family's parameters")]
+    n: Annotated[int, told("inputs")]
+    m: Annotated[int, told("outputs")]
+    depth: Annotated[int, told("length of the computation")]
+    nnz: Annotated[int | None, told("entries of the reference derivative that are not zero")] = None
+    seed: Annotated[int, told("seed of the instance")]
+    operator: Annotated[
+        str, told("what was asked: value, gradient, jacobian, jvp, vjp, hvp or hessian")
+    ]
+    method: Annotated[str, told("canonical selection, as jax[mode=reverse]")]
+    category: Annotated[str, told("manual, numerical, symbolic, forward AD, ...")] = ""
+    library: Annotated[str, told("whose rules differentiate: diffbench, autograd, jax, ...")] = ""
+    claim: Annotated[Literal["exact", "approximate", "control"], told("what the method promises")]
+    method_version: Annotated[str, told("version of the method's library")] = ""
+    status: Annotated[Status, told("whether an answer came")]
+    reason: Annotated[str, told("why none came; empty only for ok")] = ""
+    command: Annotated[str, told("reproduces this cell")]
+    origin: Annotated[
+        Literal["native", "derived", ""], told("whether the method has the operator itself")
+    ] = ""
+    prepare_s: Annotated[float | None, told("time to derive, trace and compile", "s")] = None
+    first_call_s: Annotated[float | None, told("time of the first call", "s")] = None
+    run_s: Annotated[float | None, told("median time of one call", "s")] = None
+    run_s_low: Annotated[float | None, told("lower end of its 95 % interval", "s")] = None
+    run_s_high: Annotated[float | None, told("upper end of its 95 % interval", "s")] = None
+    samples: Annotated[int | None, told("samples behind run_s")] = None
+    loops: Annotated[int | None, told("calls in one sample")] = None
+    empty_call_s: Annotated[
+        float | None, told("what calling nothing costs in the same loop", "s")
+    ] = None
+    ratio_own_primal: Annotated[
+        float | None, told("run_s over the method's own f, paired", "1")
+    ] = None
+    ratio_own_primal_low: Annotated[float | None, told("lower end of its 95 % interval", "1")] = (
+        None
+    )
+    ratio_own_primal_high: Annotated[float | None, told("upper end of its 95 % interval", "1")] = (
+        None
+    )
+    ratio_numpy_primal: Annotated[float | None, told("run_s over f in numpy, paired", "1")] = None
+    ratio_numpy_primal_low: Annotated[float | None, told("lower end of its 95 % interval", "1")] = (
+        None
+    )
+    ratio_numpy_primal_high: Annotated[
+        float | None, told("upper end of its 95 % interval", "1")
+    ] = None
+    calls_f: Annotated[
+        int | None, told("evaluations of f in one call of the prepared operator")
+    ] = None
+    sweeps: Annotated[int | None, told("reverse sweeps in one call")] = None
+    directions: Annotated[int | None, told("tangent directions in one call")] = None
+    peak_bytes: Annotated[
+        int | None, told("peak resident size above that before the call; empty under 1 MiB", "B")
+    ] = None
+    tape_bytes: Annotated[
+        int | None, told("memory of the tape by the library's own count", "B")
+    ] = None
+    error_max_rel: Annotated[
+        float | None, told("max_i |err_i| / |ref_i| over entries that are not zero", "1")
+    ] = None
+    error_norm_rel: Annotated[float | None, told("|err|_2 / |ref|_2", "1")] = None
+    error_over_bound: Annotated[
+        float | None, told("max_i err_i / b_i; at most 4 is exact to rounding", "1")
+    ] = None
+    rad53_rel: Annotated[
+        float | None, told("max rad53 / |ref|_inf: the condition of the derivative", "1")
+    ] = None
+    digits: Annotated[float | None, told("correct decimal digits, norm-wise", "digits")] = None
+    verdict: Annotated[Verdict, told("whether the answer is right")] = ""
+    verdict_reason: Annotated[str, told("why, where the verdict alone does not say")] = ""
+    expected: Annotated[
+        str, told("why the family expects even an exact method to be wrong here")
+    ] = ""
+    reference: Annotated[
+        Literal["certified", "weaker", "none", ""], told("what the answer was judged by")
+    ] = ""
+    reference_bits: Annotated[
+        int | None, told("precision at which the enclosure was tight", "bits")
+    ] = None
+    tree_ops: Annotated[int | None, told("operations of the expression tree (sympy count_ops)")] = (
+        None
+    )
+    string_length: Annotated[int | None, told("characters of the expression written out")] = None
+    dag_nodes: Annotated[int | None, told("unique subexpressions")] = None
+    cse_ops: Annotated[int | None, told("operations after common-subexpression elimination")] = None
+    graph_ops: Annotated[
+        int | None, told("scalar operations of the in-house derivative program")
+    ] = None
+    jaxpr_eqns: Annotated[int | None, told("equations of the jaxpr")] = None
+    primal_ops: Annotated[int | None, told("scalar operations of f")] = None
+    dtype: Annotated[str, told("data type of the answer")] = ""
+    warnings: Annotated[str, told('separated by "; "')] = ""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -96,8 +136,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One timed sample: ``loops`` calls of one kind took ``seconds`` in all."""
 
-    generation: int
-    round: int
-    kind: Literal["run", "own_primal", "numpy_primal"]
-    loops: int
-    seconds: float
+    generation: Annotated[int, told("which generation, from 0")]
+    round: Annotated[int, told("which interleaved round of it, from 0")]
+    kind: Annotated[
+        Literal["run", "own_primal", "numpy_primal"],
+        told("what was called: the method, f in its own arrays, or f in numpy"),
+    ]
+    loops: Annotated[int, told("calls in the sample")]
+    seconds: Annotated[float, told("what they took in all", "s")]

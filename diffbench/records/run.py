@@ -9,16 +9,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import RunError
+from diffbench.records.export import exported, read_csv
 from diffbench.records.store import TABLES, held, read, reading
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ENVIRONMENT", "EXECUTOR", "PLAN", "REPORT", "Run", "load"]
+__all__ = [
+    "ENVIRONMENT",
+    "EXECUTOR",
+    "EXPORTS",
+    "FORMATS",
+    "PLAN",
+    "REPORT",
+    "REPORTS",
+    "TWO_RUNS",
+    "Run",
+    "load",
+]
 
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 REPORT = "report.html"
+# By edition; each stands beside the others. What a report of two runs is called has no edition.
+REPORTS = {"all": REPORT, "course": "report-course.html", "engineer": "report-engineer.html"}
+TWO_RUNS = "two-runs.html"
+EXPORTS = "export"  # the folder of the report's other formats, each in a folder of its name
+FORMATS = ("html", "csv", "parquet", "latex", "markdown", "svg")
 EXECUTOR = "executor"  # in the table meta: local, or that of a cluster
 FAULTS = (
     "SELECT instance, operator, method FROM records WHERE verdict = 'wrong' AND claim = 'exact' "
@@ -81,9 +98,13 @@ class Run:
 
 
 def load(path: str | Path) -> Run:
-    """The run in a folder; raises RunError where there is none or it cannot be read."""
+    """The run in a folder, of its database or of its CSV files where these were exported alone.
+
+    Raises RunError where there is none or it cannot be read.
+    """
     folder = Path(path)
-    read(folder, "meta")
+    if not exported(folder):
+        read(folder, "meta")
     return Run(folder)
 
 
@@ -94,7 +115,7 @@ def _frame(folder: Path, table: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    names, rows = read(folder, table)
+    names, rows = (read_csv if exported(folder) else read)(folder, table)
     fields, _ = TABLES[table]
     made = {}
     for i, name in enumerate(names):

@@ -13,10 +13,11 @@ import json
 import operator
 import os
 import sqlite3
+import time
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -28,11 +29,12 @@ from diffbench.records.shards import shards
 from diffbench.running.platform import local
 from diffbench.study import StudyRow
 
-__all__ = ["SAMPLE_KEY", "Store", "columns", "held", "read", "reading"]
+__all__ = ["SAMPLE_KEY", "Store", "columns", "held", "read", "reading", "stamp"]
 
 FILE = "run.sqlite"
 SAMPLE_KEY = ("instance", "seed", "operator", "method", "machine")
 TYPES = {int: "INTEGER", float: "REAL", str: "TEXT"}
+READERS_S = 5.0  # a reader, as `diffbench serve`, has each table for less than a second
 CACHE_KIB = 2**18  # for a draft: an index of millions of rows is filled in no order
 
 # What to do about an error of sqlite, by how its name begins.
@@ -76,6 +78,9 @@ TABLES: dict[str, tuple[dict[str, type], Sequence[str]]] = {
     "studies": (STUDY, ("study", "key")),
     "meta": ({"key": str, "value": str}, ("key",)),
 }
+
+
+LAST = "SELECT " + ", ".join(f'(SELECT MAX(rowid) FROM "{name}")' for name in TABLES)
 
 
 @contextmanager
@@ -239,12 +244,27 @@ class Store:
             raise RunError(f"{path} cannot be joined into {self.path.parent}: {error}") from error
 
     def finish(self) -> None:
-        """Fold the log back: one file in DELETE journal mode, and on the disk."""
+        """Fold the log back: one file in DELETE journal mode, and on the disk.
+
+        Beside somebody who reads and does not end, the log stays: the two files are as good.
+        """
         with _explained(self.path):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._db.execute("PRAGMA journal_mode = DELETE")
+            until = time.monotonic() + READERS_S
+            while self._log_is_read() and time.monotonic() < until:
+                time.sleep(0.05)  # here sqlite does not wait by itself
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
+
+    def _log_is_read(self) -> bool:
+        """Take the journal mode of a finished run; whether a reader keeps it from that."""
+        try:
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY":
+                raise
+            return True
+        return False
 
     def close(self) -> None:
         """Release the file."""
@@ -295,6 +315,23 @@ def read(folder: Path, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """
     with reading(folder) as db:
         return held(db, table), db.execute(f'SELECT * FROM "{table}" ORDER BY rowid').fetchall()
+
+
+def stamp(folder: Path) -> str:
+    """A text that changes with what can be read of a run; cheap whatever its size.
+
+    Raises RunError where there is no run; one that cannot be read yet has a stamp, too.
+    """
+    path = _found(folder)
+    facts = []
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        with suppress(FileNotFoundError):
+            at = file.stat()
+            facts += [at.st_size, at.st_mtime_ns]
+    # What is being written is in the log before anybody can read it: the files alone say too early.
+    with suppress(RunError), reading(folder) as db:
+        facts += [last or 0 for last in db.execute(LAST).fetchone()]
+    return "-".join(f"{fact:x}" for fact in facts)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ PROFILES = {
             generations=1,
             limit_s=20.0,
             memory=2**31,
-            entries={"jacobian": 2**16, "hessian": 2**12},
+            entries={"jacobian": 2**16, "hessian": 2**10},
             same=frozenset({"jacobian", "vjp"}),
         ),
         Profile(

@@ -17,8 +17,8 @@ import numpy as np
 
 from diffbench.errors import Unsupported
 from diffbench.measure.subgradients import Right, ball, exactly, hull, ties, verdict
-from diffbench.method import Method, prepare, variant_name
-from diffbench.problem import Family, Instance, Parts
+from diffbench.method import Method, gradient_by, variant_name
+from diffbench.problem import Instance, Parts, lone
 from diffbench.study import Study, StudyRow
 
 __all__ = ["CASES", "STUDY", "Case", "instance_of"]
@@ -183,17 +183,7 @@ def instance_of(case: Case) -> Instance:
     """The case as an instance; methods prepare it at another point."""
     x = np.array(case.x)
     parts = Parts(f=case.f, x=x, prepare_x=np.abs(x) + np.linspace(0.25, 0.75, x.size))
-    family = Family(
-        name=case.key,
-        title=STUDY.title,
-        shows="",
-        reference="",
-        latex="",
-        parameters={},
-        sizes={},
-        build=lambda params, rng: parts,
-    )
-    return family.instance()
+    return lone(case.key, parts)
 
 
 def run() -> Iterator[StudyRow]:
@@ -223,9 +213,7 @@ def _answered(method: Method, case: Case) -> tuple[list[float | None], str, str]
     """(entries, verdict, sentence); without an answer one entry that is None."""
     instance = instance_of(case)
     try:
-        with np.errstate(all="ignore"):
-            prepared = prepare(method, instance, "gradient")
-            answer = np.asarray(prepared.collect(prepared(*prepared.stage(instance.x))), float)
+        answer = gradient_by(method, instance)
     except Unsupported as error:
         return [None], "unsupported", str(error)
     except Exception as error:

@@ -23,8 +23,8 @@ from diffbench import ad
 from diffbench.errors import Unsupported
 from diffbench.measure.reference import Reference, certify
 from diffbench.measure.subgradients import exactly, verdict
-from diffbench.method import Method, prepare, variant_name
-from diffbench.problem import Family, Instance, Parts
+from diffbench.method import Method, gradient_by, variant_name
+from diffbench.problem import Instance, Parts, lone
 from diffbench.studies.corpus import PROGRAMS, Program
 from diffbench.study import Study, StudyRow
 
@@ -49,17 +49,7 @@ def instance_of(program: Program, proof: bool = False) -> Instance:
         prepare_x=np.array(program.prepare_x),
         answers={"gradient": lambda x: np.array(program.gradient(x))},
     )
-    family = Family(
-        name=program.name,
-        title=STUDY.title,
-        shows="",
-        reference="",
-        latex="",
-        parameters={},
-        sizes={},
-        build=lambda params, rng: parts,
-    )
-    return family.instance()
+    return lone(program.name, parts)
 
 
 @functools.cache
@@ -116,9 +106,7 @@ def _answered(method: Method, program: Program) -> tuple[float | None, str, str]
     """(error, verdict, sentence why not); whatever is raised instead of an answer is a refusal."""
     instance = instance_of(program)
     try:
-        with np.errstate(all="ignore"):
-            prepared = prepare(method, instance, "gradient")
-            answer = np.asarray(prepared.collect(prepared(*prepared.stage(instance.x))), float)
+        answer = gradient_by(method, instance)
     except Unsupported as error:
         return None, REFUSES, str(error)
     except Exception as error:

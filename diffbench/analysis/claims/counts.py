@@ -1,4 +1,4 @@
-"""The claims that the report states, each decided on counts, with the rows it came from.
+"""The claims that are counts, each with the rows it came from: those that stand at a glance.
 
 Counts are exact: a claim holds where every cell agrees and does not hold where one disagrees.
 Without cells it is not decidable here.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from diffbench.analysis.cells import answered, cuts
+from diffbench.analysis.claims.evidence import FAILS, HOLDS, OPEN
 from diffbench.analysis.scaling import factors, steps
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BOUND", "LEAST_OPS", "Claim", "Experiment", "claims", "swell_series"]
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable here"
 BOUND = 5.0  # operations of a gradient over those of f, all arithmetic counted (Baur and Strassen)
 LEAST_SIZES = 3  # depths, to speak of growth
 LEAST_OPS = 3  # a primal of fewer operations has no ratio worth the name
@@ -217,5 +217,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 
 
 def claims(records: pd.DataFrame) -> list[Claim]:
-    """Every claim of the report, decided by the records."""
+    """Every count, decided by the records."""
     return [experiment.claim(records) for experiment in EXPERIMENTS]

@@ -1,6 +1,7 @@
 """What asv tracks over commits: one instance a family, every method, its first-order derivative.
 
-The cells are the registry's, prepared, counted and judged as in a run. asv wants numbers that are
+The cells are the registry's, prepared, counted and judged as in a run; the environment may choose
+fewer of them (``DIFFBENCH_PROBLEMS``, ``DIFFBENCH_METHODS``). asv wants numbers that are
 worse when they grow, so correct digits are tracked as digits lost; a number that does not exist is
 NaN, which the published site leaves out, where infinity, text or lists would stop it. The version
 strings keep the history of a benchmark when its source is edited. asv takes settings from the
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -20,13 +22,15 @@ from diffbench.problem import Instance
 from diffbench.registry import discover
 
 REGISTRY = discover(kinds=("problems", "methods"))
-METHODS = {variant_name(method): method for method in REGISTRY.methods()}
+PROBLEMS = os.environ.get("DIFFBENCH_PROBLEMS", "all")
+CHOSEN = REGISTRY.methods(os.environ.get("DIFFBENCH_METHODS", "all"))
+METHODS = {variant_name(method): method for method in CHOSEN}
 DIGITS = 16  # what a double can hold, rounded up
 
 
 def largest() -> dict[str, Instance]:
-    """The largest instance of each family in the quick profile, by name."""
-    by_family = {row.family: row for row in REGISTRY.instances("all", "quick")}
+    """The largest instance of each chosen family, by the quick profile if not by name, by name."""
+    by_family = {row.family: row for row in REGISTRY.instances(PROBLEMS, "quick")}
     return {row.name: row for row in by_family.values()}
 
 
@@ -71,19 +75,25 @@ class Cells:
         self.prepared(*self.args)
 
 
-Cells.time_derivative.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
-Cells.peakmem_derivative.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
+def titled(benchmark: Any, title: str, unit: str) -> Any:
+    """The benchmark with what asv reads off a function: title, unit, and a version that stays."""
+    benchmark.pretty_name, benchmark.unit, benchmark.version = title, unit, "1"
+    return benchmark
 
 
-# what is tracked: its unit
+titled(Cells.time_derivative, "Time of one derivative", "seconds")
+titled(Cells.peakmem_derivative, "Peak memory of the process of one derivative", "bytes")
+
+
+# what is tracked: its title and its unit
 TRACKED = {
-    "digits_lost": "digits",
-    "calls_f": "calls",
-    "sweeps": "sweeps",
-    "directions": "directions",
-    "graph_ops": "operations",
-    "tape_bytes": "bytes",
-    "steps": "steps",  # of a checkpointed loop: what exceeds its depth is recomputed
+    "digits_lost": ("Correct digits lost, of 16", "digits"),
+    "calls_f": ("Calls of f", "calls"),
+    "sweeps": ("Sweeps over the graph", "sweeps"),
+    "directions": ("Directions carried", "directions"),
+    "graph_ops": ("Scalar operations of the derivative's graph", "operations"),
+    "tape_bytes": ("Memory of the tape", "bytes"),
+    "steps": ("Steps of a checkpointed loop", "steps"),  # beyond its depth: recomputed
 }
 Numbers = dict[str, float]
 
@@ -146,7 +156,7 @@ class Records:
             raise NotImplementedError("this method cannot do this instance")
 
 
-def track(field: str, unit: str) -> Any:
+def track(field: str, title: str, unit: str) -> Any:
     """A benchmark that reads off one of the numbers that were measured once."""
 
     def tracked(
@@ -154,10 +164,8 @@ def track(field: str, unit: str) -> Any:
     ) -> float:
         return found[instance, method][field]
 
-    tracked.unit = unit  # type: ignore[attr-defined]  # asv reads it off the function
-    tracked.version = "1"  # type: ignore[attr-defined]  # asv reads it off the function
-    return tracked
+    return titled(tracked, title, unit)
 
 
-for _field, _unit in TRACKED.items():
-    setattr(Records, f"track_{_field}", track(_field, _unit))
+for _field, _words in TRACKED.items():
+    setattr(Records, f"track_{_field}", track(_field, *_words))

@@ -1,0 +1,29 @@
+// The menu: goes to a page, and marks the one that is read.
+"use strict";
+(({ all, state, save }) => {
+  const links = all(".top nav a");
+  const sections = all("section.page");
+  const mark = (id) => links.forEach((link) => {
+    if (link.hash === "#" + id) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  });
+  const go = (id) => {
+    const section = document.getElementById(id);
+    state.page = id;
+    save();
+    section.scrollIntoView();
+    section.tabIndex = -1;
+    section.focus({ preventScroll: true });
+  };
+  links.forEach((link) => link.addEventListener("click", (event) => {
+    event.preventDefault();
+    go(link.hash.slice(1));
+  }));
+  const follow = () => {
+    const passed = sections.filter((section) => section.getBoundingClientRect().top < 140);
+    mark((passed.at(-1) || sections[0] || {}).id);
+  };
+  addEventListener("scroll", follow, { passive: true });
+  if (state.page) document.getElementById(state.page)?.scrollIntoView();
+  follow();
+})(window.diffbench);

@@ -1,0 +1,17 @@
+// Printing: figures that the reader has changed are printed as changed, the others as they came.
+"use strict";
+(({ all, button, figures, hidden, stale, draw, list, get }) => {
+  const changed = (figure) => {
+    const { name } = figure.dataset;
+    const gone = hidden();
+    return Boolean(get("zoom:" + name)) || list("linear").some((key) => key.startsWith(name + ":"))
+      || all(".legend li[data-series]", figure).some((item) => gone.has(item.dataset.series));
+  };
+  const mark = () => figures.forEach((figure) => figure.classList.toggle("changed", figure.matches(".on") && changed(figure)));
+  addEventListener("beforeprint", mark);
+  const print = button("Print", async () => {
+    for (const figure of [...stale].filter(changed)) await draw(figure);
+    window.print();
+  }, { className: "live", id: "print" });
+  document.getElementById("theme").before(print);
+})(window.diffbench);

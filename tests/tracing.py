@@ -1,0 +1,369 @@
+"""Where the numbers of the report come from: each is looked up in the store that it was made of.
+
+A number that is no small whole one is found by its value, to nine digits, among all numbers of
+the store and its *documented aggregates*: medians and means over the records that have some facts
+in common, and whatever a function of :mod:`diffbench.analysis` gave while the pages were made.
+So many digits do not agree by chance. Whole numbers do, so they are looked up by their row alone:
+in the records and rows of studies that its words name, in how many of these there are, and in the
+result of the analysis that its other numbers came from.
+
+``test_a_number_from_elsewhere_is_not_found`` counts how often that finds what is not there: of
+the smallest whole numbers it would too often, whatever one does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import itertools
+import json
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, wraps
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import diffbench.reports
+from diffbench.analysis.cells import FIRST_ORDER, answered
+from diffbench.analysis.compare import Comparison, Group
+from diffbench.records.record import VERDICTS
+from diffbench.reports import build
+from diffbench.reports.sections import Table
+from diffbench.reports.styles import SERIES, label
+
+PRECISION = 1e-9
+SCALES = (1.0, 1e2, 1e3, 1e6, 1e9)  # as in the store; in %, ms, µs, ns
+SMALL = 1e5  # whole numbers below are looked up by their row
+TITLE = 20  # characters from which on a text names one result and no other
+DIGITS = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+FACTS = ("family", "instance", "method", "operator", "verdict", "status", "claim")
+GROUPS = ([], ["method"], ["family"], ["method", "family"], ["method", "operator"])
+# Columns that show one field of the records and nothing else, by their title.
+FIELDS = {name: name for name in ("n", "m", "depth")} | {s.label: s.name for s in SERIES}
+FIELDS |= {"Calls of f": "calls_f", "Directions": "directions", "Sweeps": "sweeps"}
+COUNTS = re.compile(r"\b(?:cells|cases|instances|left out|programs)\b", re.IGNORECASE)
+THEORY = {"Theory": {-1.0, 0.0, 1.0, 2.0}}  # powers that no run measures: columns that say so
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """One number of a table: what the cell shows and keeps, where it stands, and beside what."""
+
+    page: str
+    table: str
+    row: int
+    column: str
+    text: str
+    value: float
+    words: frozenset[str]  # of its row and all that stands above it
+    head: frozenset[str]  # of the first cell of the row and of what stands above
+    others: frozenset[float]
+
+    def __str__(self) -> str:
+        place = f"page {self.page}, table {self.table!r}, row {self.row}, column {self.column!r}"
+        return f"{self.text} ({self.value!r}) of {place}"
+
+    @property
+    def small(self) -> bool:
+        return float(self.value).is_integer() and abs(self.value) < SMALL
+
+    @property
+    def shown(self) -> bool:
+        """Whether the text is the value to its digits; one that says more is no number."""
+        found = DIGITS.fullmatch(self.text.replace("\u202f", ""))
+        if found is None:
+            return True
+        mantissa, _, power = found[0].partition("e")
+        unit = 10.0 ** (int(power or 0) - len(mantissa.partition(".")[2]))
+        return abs(float(found[0]) - self.value) <= 0.5000001 * unit
+
+
+# --- the numbers of the report --------------------------------------------------------------------
+
+
+def numbers(page: str, table: Table) -> Iterator[Number]:
+    """The numbers of a table: the values behind its cells, and texts that are nothing else."""
+    about = (table.name, table.caption)
+    for i, cells in enumerate(table.cells()):
+        values = [_value(cell) for cell in cells]
+        first, *rest = ([cell.text, str(cell.value)] for cell in cells)
+        others = frozenset(value for value in values if value is not None)
+        for cell, column, value in zip(cells, table.columns, values, strict=True):
+            if value is not None:
+                head = frozenset(_words([*first, column.title, *about]))
+                words = head.union(*map(_words, rest))
+                place = (page, table.name, i, column.title)
+                yield Number(*place, cell.text, value, words, head, others)
+
+
+def _value(cell: Any) -> float | None:
+    if isinstance(cell.value, int | float):
+        return cell.value
+    return float(cell.text) if DIGITS.fullmatch(cell.text) else None
+
+
+def _words(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield text
+        for mark in (" ", ", ", ": ", " over ", " against "):
+            yield from text.split(mark)
+
+
+# --- what the analysis gave -----------------------------------------------------------------------
+
+
+@contextmanager
+def recorded() -> Iterator[list[Any]]:
+    """What functions of diffbench.analysis return to pages meanwhile; filters of cells apart."""
+    given: list[Any] = []
+    patched = [
+        (module, name, function)
+        for module in _pages()
+        for name, function in vars(module).items()
+        if inspect.isfunction(function)
+        and function.__module__.startswith("diffbench.analysis.")
+        and function.__module__ != "diffbench.analysis.cells"
+    ]
+    try:
+        for module, name, function in patched:
+            setattr(module, name, _recorder(function, given))
+        yield given
+    finally:
+        for module, name, function in patched:
+            setattr(module, name, function)
+
+
+def _pages() -> list[Any]:
+    found = pkgutil.iter_modules(diffbench.reports.__path__, "diffbench.reports.")
+    return [importlib.import_module(info.name) for info in found]
+
+
+def _recorder(function: Any, given: list[Any]) -> Any:
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        result = list(result) if inspect.isgenerator(result) else result
+        given.append(result)
+        return result
+
+    return call
+
+
+def _parts(thing: Any) -> Iterator[Any]:
+    """A result and all that it holds."""
+    yield thing
+    if isinstance(thing, pd.DataFrame):
+        yield from thing.select_dtypes("number").to_numpy().ravel().tolist()
+    elif dataclasses.is_dataclass(thing):
+        for field in dataclasses.fields(thing):
+            yield from _parts(getattr(thing, field.name))
+    elif isinstance(thing, dict | list | tuple):
+        for part in thing.values() if isinstance(thing, dict) else thing:
+            yield from _parts(part)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One result of the analysis: its numbers, and the texts that name it."""
+
+    numbers: frozenset[float]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, thing: Any) -> Result:
+        parts = list(_nearby(thing))
+        found = {float(part) for part in parts if isinstance(part, int | float)}
+        names = {part for part in parts if isinstance(part, str) and len(part) > TITLE}
+        if isinstance(thing, Comparison):
+            names |= {reason.rpartition(": ")[2] for reason in thing.left_out}
+        return cls(frozenset(found), frozenset(names))
+
+    def beside(self, number: Number) -> bool:
+        """Whether other numbers of the row, or one of its texts, came from it."""
+        shared = number.others & self.numbers
+        broken = any(not float(value).is_integer() for value in shared)
+        return broken or len(shared) > 1 or not self.names.isdisjoint(number.words)
+
+
+def _nearby(thing: Any) -> Iterator[Any]:
+    """The numbers and texts of one result, and the sizes of what it holds many of."""
+    for field in dataclasses.fields(thing):
+        part = getattr(thing, field.name)
+        if dataclasses.is_dataclass(part):
+            yield from _nearby(part)
+        elif isinstance(part, tuple | list | dict):
+            yield len(part)
+        else:
+            yield part
+    if isinstance(thing, Group):
+        yield from (thing.count(outcome) for outcome in ("faster", "tie", "slower"))
+        yield thing.worst.value
+    if isinstance(thing, Comparison):
+        yield from (part for group in thing.totals for part in _nearby(group))
+        yield from (*thing.left_out.values(), sum(thing.left_out.values()))
+
+
+# --- the store ------------------------------------------------------------------------------------
+
+
+class Ledger:
+    """All that the numbers of a report of one run, or of two, may come from."""
+
+    def __init__(self, runs: Iterable[Any], given: Iterable[Any]) -> None:
+        self.runs, self.given = list(runs), list(given)
+        self.records = pd.concat([run.records for run in self.runs], ignore_index=True)
+        self.records["label"] = self.records["method"].map(label)
+        self.studies = pd.concat([run.studies for run in self.runs], ignore_index=True)
+        self.results = [
+            Result.of(part)
+            for thing in self.given
+            for part in _parts(thing)
+            if dataclasses.is_dataclass(part)
+        ]
+
+    def holds(self, number: Number) -> bool:
+        """Whether the number is found."""
+        if number.value in THEORY.get(number.column, ()):
+            return True
+        return number.value in self.near(number) if number.small else self.has(number.value)
+
+    def has(self, value: float) -> bool:
+        """Whether some number of the store or some aggregate is this one."""
+        i = int(np.searchsorted(self.pool, value))
+        near = self.pool[max(0, i - 1) : i + 1]
+        return bool((np.abs(near - value) <= PRECISION * abs(value)).any())
+
+    @cached_property
+    def pool(self) -> np.ndarray[Any, Any]:
+        """Every number that may be shown as it is or in another unit, sorted."""
+        kept = itertools.chain(self._stored(), self._aggregates(), self._given())
+        flat = np.fromiter(kept, dtype=float)
+        flat = np.unique(flat[np.isfinite(flat)])
+        return np.unique(np.concatenate([flat * scale for scale in SCALES]))
+
+    def _stored(self) -> Iterator[float]:
+        for run in self.runs:
+            for frame in (run.records, run.samples, run.studies):
+                yield from frame.select_dtypes("number").to_numpy(dtype=float).ravel()
+            yield from self.facts
+        for column in ("key", "reason"):
+            yield from _digits(self.studies[column])
+
+    @cached_property
+    def facts(self) -> set[float]:
+        """The numbers of plan and environment."""
+        return {
+            v for run in self.runs for v in _digits(map(json.dumps, (run.plan, run.environment)))
+        }
+
+    def _aggregates(self) -> Iterator[float]:
+        rows = answered(self.records).assign(**_derived(answered(self.records)))
+        for kept in (rows, rows[rows["operator"].isin(FIRST_ORDER)]):
+            yield from _statistics(kept)
+
+    def _given(self) -> Iterator[float]:
+        for thing in self.given:
+            yield from (part for part in _parts(thing) if isinstance(part, int | float))
+
+    # --- whole numbers ----------------------------------------------------------------------------
+
+    def near(self, number: Number) -> set[float]:
+        """The whole numbers that belong to the row of this one."""
+        if number.column in FIELDS:
+            return set(self._named(number.words)[FIELDS[number.column]].dropna())
+        found = {float(number.row + 1)} if number.column == "Rank" else set[float]()
+        found |= self.facts if number.page == "environment" else set()
+        for result in self.results:
+            if result.beside(number):
+                found |= result.numbers
+        for words in (number.words, number.head):
+            found.update(self._of_records(number.column, words))
+        return found.union(self._of_studies(number))
+
+    def _named(self, words: frozenset[str]) -> pd.DataFrame:
+        """The records that words name, by as many facts as they do."""
+        rows = self.records
+        for fact in ("label", *FACTS):
+            named = rows[fact].isin(words)
+            rows = rows[named] if named.any() else rows
+        return rows
+
+    def _of_records(self, title: str, words: frozenset[str]) -> Iterator[float]:
+        rows = self._named(words)
+        verdicts = set(_words([title])) & {*VERDICTS}
+        if verdicts:
+            yield float(rows["verdict"].isin(verdicts).sum())
+            return
+        if not COUNTS.search(title):
+            yield from rows.select_dtypes("number").to_numpy(dtype=float).ravel()
+        ok = answered(rows)
+        for kept in (rows, ok, ok[ok["operator"].isin(FIRST_ORDER)]):
+            yield float(len(kept))
+            for fact in FACTS:
+                yield from map(float, (kept[fact].nunique(), *kept[fact].value_counts()))
+            warnings = (text.split("; ") for text in kept["warnings"])
+            yield from map(float, Counter(itertools.chain.from_iterable(warnings)).values())
+
+    def _of_studies(self, number: Number) -> Iterator[float]:
+        methods = {m for m in self.records["method"].unique() if label(m) in number.words}
+        rows = self.studies[[bool(w & (number.words | methods)) for w in self.tokens]]
+        yield from rows["value"].dropna()
+        for _, mine in rows.groupby("study"):
+            yield from map(float, Counter(mine["unit"]).values())
+
+    @cached_property
+    def tokens(self) -> list[set[str]]:
+        """The parts of the key of each row of a study."""
+        return [set(key.split("|")) for key in self.studies["key"]]
+
+
+def _digits(texts: Iterable[str]) -> list[float]:
+    return [float(found) for text in texts for found in DIGITS.findall(text)]
+
+
+def _derived(rows: pd.DataFrame) -> dict[str, Any]:
+    """What the noise of a run is told by: made of columns of one record."""
+    return {
+        "width": (rows["run_s_high"] - rows["run_s_low"]) / rows["run_s"],
+        "first_over_later": rows["first_call_s"] / rows["run_s"],
+    }
+
+
+def _statistics(rows: pd.DataFrame) -> Iterator[float]:
+    """Each number, and the medians and means of each column over the records of some facts."""
+    columns = rows.select_dtypes("number").columns
+    yield from rows[columns].to_numpy(dtype=float).ravel()
+    for keys in GROUPS:
+        groups = rows.groupby(keys)[list(columns)] if keys else rows[columns]
+        for made in (groups.median(), groups.mean()):
+            yield from made.to_numpy(dtype=float).ravel()
+
+
+def missing(numbers: Iterable[Number], ledger: Ledger) -> list[str]:
+    """Those that are not found, each by what it is and where it stands."""
+    return [str(number) for number in numbers if not ledger.holds(number)]
+
+
+def perturbed(number: Number, by: float) -> Number:
+    """The same cell with another number: the next whole one, or one a little larger."""
+    value = number.value + 1 if number.small else number.value * (1 + by)
+    others = number.others - {number.value}
+    return dataclasses.replace(number, value=value, others=others)
+
+
+def of_pages(*runs: Any) -> tuple[list[Number], Ledger]:
+    """The numbers of all tables of the built-in pages for so many runs, and their ledger."""
+    with recorded() as given:
+        found = [
+            number
+            for page in build._built_in(len(runs))
+            for table in build.tables_of(page.render(*runs))
+            for number in numbers(page.name, table)
+        ]
+    return found, Ledger(runs, given)
