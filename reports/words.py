@@ -58,7 +58,7 @@ def _sizes(rows: pd.DataFrame, axis: str) -> pd.Series[float]:
 def _who(rows: pd.DataFrame, axis: str) -> str:
     found = border(rows, _sizes(rows, axis))
     if found is None:
-        return f"No mode holds from some size on; {_most(rows)}."
+        return _most(rows)
     verb = "is never beaten" if found.alone < found.cells else "wins"
     return f"{_condition(found, axis)}, {found.mode} {verb}: {_held(found)}."
 
@@ -91,11 +91,12 @@ def _evidence(rows: pd.DataFrame, exact: pd.DataFrame, axis: str) -> str:
 
 
 def _most(rows: pd.DataFrame) -> str:
-    alone = ranked(Counter(rows.loc[rows["clear"], "method"]))
-    if not alone:
-        return f"all {len(rows)} instances are ties"
-    name, times = alone[0]
-    return f"most often it is {name}, alone in {times} of {len(rows)} instances"
+    """The answer where there is no border."""
+    if not rows["clear"].any():
+        return f"No mode can be told from the others: ties in {len(rows)} of {len(rows)} instances."
+    name, times = ranked(Counter(rows.loc[rows["clear"], "method"]))[0]
+    often = f"most often it is {name}, alone in {times} of {len(rows)} instances"
+    return f"No mode holds from some size on; {often}."
 
 
 def _tally(rows: pd.DataFrame) -> str:

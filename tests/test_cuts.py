@@ -178,6 +178,12 @@ def test_without_two_sizes_there_is_no_border() -> None:
     assert crossover.border(wins.iloc[:0], wins["n"].iloc[:0]) is None
 
 
+def test_ties_alone_are_no_victory() -> None:
+    wins = crossover.mode_winners(race({2: (1, 1.1), 4: (1.1, 1), 8: (1, 1)}))
+    assert not wins["clear"].any()
+    assert crossover.border(wins, wins["n"]) is None
+
+
 def test_a_mode_runs_with_its_fastest_method() -> None:
     rows = pd.concat([race({2: (5, 3)}), race({2: (1, 9)}).assign(method="fast")])
     wins = crossover.mode_winners(rows)

@@ -277,6 +277,10 @@ def test_the_words_count_every_instance_whatever_the_order_of_the_records() -> N
     assert said[2][1].startswith("For n ≥ 16 m, m > 1, reverse mode wins: alone in 6 of 6")
     assert said[4][1] == "Exact to rounding in 474 of 475 first derivatives."
     assert said[7][1] == "4 wrong answers, 4 failures, 210 refusals among 2101 cells."
+    told = synthetic.records().assign(run_s_low=1e-9, run_s_high=9.0)
+    assert next(answers(told))[1] == (
+        "No mode can be told from the others: ties in 30 of 30 instances."
+    )
     shuffled = synthetic.records().sample(frac=1.0, random_state=1)
     assert list(answers(shuffled)) == said
     assert ranked({"b": 2, "c": 3, "a": 2}) == [("c", 3), ("a", 2), ("b", 2)]

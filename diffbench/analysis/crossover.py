@@ -169,9 +169,9 @@ def _border(rows: pd.DataFrame, name: str) -> Border | None:
     beaten = [row["at"] for row in dicts(rows) if name not in (row["method"], *row["tied"])]
     before = float(max(beaten, default=math.nan))
     held = rows if math.isnan(before) else rows[rows["at"] > before]
-    if held["at"].nunique() < 2:  # one size is no trend
-        return None
     alone = held[held["clear"]]
+    if held["at"].nunique() < 2 or alone.empty:  # one size is no trend, and a tie no victory
+        return None
     by = Counter(alone["by"]).most_common()
     ranked = tuple(sorted(by, key=lambda pair: (-pair[1], pair[0])))
     return Border(name, float(held["at"].min()), before, len(held), len(alone), ranked)
