@@ -123,7 +123,7 @@ def test_every_chart_is_drawn_and_the_page_never_scrolls_sideways(
 ) -> None:
     for made in open_report(browser, report, width, scheme):
         page = made.page
-        page.set_viewport_size({"width": width, "height": 40_000})  # all charts come into view
+        page.set_viewport_size({"width": width, "height": 60_000})  # all charts come into view
         until(page, "[...document.querySelectorAll('figure')].every((f) => f.matches('.on'))")
         assert page.locator("figure .static:visible").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
