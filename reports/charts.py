@@ -287,7 +287,7 @@ def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
     import altair as alt
 
     looks, labels = _looks(series), {s.name: s.label for s in series}
-    most = max((r["c"] for r in rows), default=1)
+    most = max((r["c"] for r in rows), default=1)  # a few cells are a small symbol in any chart
     chart = _named("rows").mark_point(filled=True, opacity=0.75)
     encoded = chart.encode(
         _channel("x", "x", x, _all(rows, "x")),
@@ -295,7 +295,9 @@ def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
         color=looks["color"],
         shape=looks["shape"],
         size=alt.Size(
-            "c:Q", scale={"type": "sqrt", "domain": [1, most], "range": [25, 300]}, legend=None
+            "c:Q",
+            scale={"type": "sqrt", "domain": [1, max(most, 10)], "range": [40, 300]},
+            legend=None,
         ),
         tooltip=_hover(x.title, "cells"),
     )

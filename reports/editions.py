@@ -12,7 +12,7 @@ ALL = "all"
 # Pages by name. One that stands in no edition (a plugin's) closes each of them.
 EDITIONS: Mapping[str, Sequence[str]] = {
     "course": (
-        "claims",
+        "lecture",
         "traces",
         "swell",
         "step_size",
@@ -20,6 +20,9 @@ EDITIONS: Mapping[str, Sequence[str]] = {
         "programs",
         "conventions",
         "accuracy",
+        "conditioning",
+        "scaling",
+        "crossover",
         "environment",
     ),
     "engineer": (
@@ -28,8 +31,8 @@ EDITIONS: Mapping[str, Sequence[str]] = {
         "cost",
         "crossover",
         "scaling",
-        "runtime",
         "engines",
+        "conditioning",
         "conventions",
         "environment",
     ),

@@ -134,6 +134,7 @@ def _every(made: Comparison) -> Figure:
         {
             "s": cell.method,
             "x": cell.value,
+            "c": 1,
             "i": cell.instance,
             "xt": f"{plain(cell.value)} × ({interval(cell.low, cell.high)})",
             "yt": cell.operator,
