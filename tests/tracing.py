@@ -39,6 +39,7 @@ from diffbench.reports.styles import SERIES, label
 
 PRECISION = 1e-9
 SCALES = (1.0, 1e2, 1e3, 1e6, 1e9)  # as in the store; in %, ms, µs, ns
+MICRO = 1e6
 SMALL = 1e5  # whole numbers below are looked up by their row
 TITLE = 20  # characters from which on a text names one result and no other
 DIGITS = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -186,7 +187,7 @@ class Result:
 
     def beside(self, number: Number) -> bool:
         """Whether other numbers of the row, or one of its texts, came from it."""
-        shared = number.others & self.numbers
+        shared = number.others & self.numbers.union(n * MICRO for n in self.numbers)
         broken = any(not float(value).is_integer() for value in shared)
         return broken or len(shared) > 1 or not self.names.isdisjoint(number.words)
 
@@ -311,7 +312,8 @@ class Ledger:
             yield float(rows["verdict"].isin(verdicts).sum())
             return
         if not COUNTS.search(title):
-            yield from rows.select_dtypes("number").to_numpy(dtype=float).ravel()
+            unit = MICRO if "µs" in title else 1.0
+            yield from unit * rows.select_dtypes("number").to_numpy(dtype=float).ravel()
         ok = answered(rows)
         for kept in (rows, ok, ok[ok["operator"].isin(FIRST_ORDER)]):
             yield float(len(kept))
