@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from typing import final
 from benchmarks import results, site
 from benchmarks.commits import Commit, DashboardError, find, forget, history, installed, unsaved
 from diffbench.errors import DiffbenchError
+from diffbench.running.platform import locked, worker_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PORT = 8000
@@ -45,7 +45,7 @@ class Selection:
 EVERYTHING = Selection("all", "all", ".")
 # Explicit sizes: those of a profile may differ from one commit to the next.
 QUICK = Selection(
-    "lecture[n=16],rosenbrock[n=32|512]",
+    "lecture[n=16],rosenbrock[n=32|128]",
     "forward,reverse,compiled_reverse,autograd,jax,finite_difference[scheme=central]",
     "time_|track_(digits_lost|graph_ops|tape_bytes|time_ratio)",
 )
@@ -74,11 +74,10 @@ class Dashboard:
         benchmarks = str(self.root / settings["benchmark_dir"])
         fixed = {"repo": str(self.root), "benchmark_dir": benchmarks}
         every = {**settings, **places, **fixed, "branches": ["HEAD", *branches]}
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(json.dumps(every, indent=4), encoding="utf-8")
 
     def asv(self, *arguments: str, accepted: Sequence[int] = (0,), quiet: bool = False) -> int:
-        """The status of an asv command; what it keeps of the machine stays in the folder."""
+        """The status of an asv command: its home is the folder, its threads those of a run."""
         chosen = {
             "HOME": str(self.folder),
             "DIFFBENCH_PROBLEMS": self.selection.problems,
@@ -86,7 +85,7 @@ class Dashboard:
         }
         command = [sys.executable, "-m", "asv", "--config", str(self.config), *arguments]
         said = subprocess.DEVNULL if quiet else None
-        environment = os.environ | chosen
+        environment = worker_environment() | chosen
         done = subprocess.run(command, cwd=self.folder, env=environment, stdout=said, check=False)
         if done.returncode not in accepted:
             raise DashboardError(
@@ -117,6 +116,15 @@ class Dashboard:
     def make(self, names: Sequence[str]) -> Path:
         """Measure the commits of these names, the oldest first, and publish; the site's folder."""
         commits, aside = history(self.root, [find(self.root, name) for name in names])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder) as mine:
+            if not mine:
+                raise DashboardError(
+                    f"another dashboard is being made in {self.folder}; wait for it"
+                )
+            return self._made(commits, aside)
+
+    def _made(self, commits: Sequence[Commit], aside: Sequence[str]) -> Path:
         packages = site.scripts(self.folder)
         self.configure(aside)
         self.asv("machine", "--yes", "--machine", self.machine, quiet=True)

@@ -19,7 +19,7 @@ CHOSEN = {
     "DIFFBENCH_METHODS": "reverse,autograd,finite_difference[scheme=central]",
 }
 # Of these, two cells of each kind of benchmark: asv matches this against name(parameters).
-KINDS = r"(time_|peakmem_|track_(calls|sweeps|tape|steps|digits))\w+"
+KINDS = r"(time_|peakmem_|track_(calls|sweeps|tape|steps|digits))\w*"
 SOME = KINDS + r"\(.*'(reverse|finite_difference.*)'\)"
 PAIR = r"track_time_ratio\(.*'reverse over autograd'\)"
 

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import commits, dashboard, results, site, trend
 from benchmarks.commits import Commit, DashboardError
+from diffbench.running.platform import locked
 
 
 @pytest.fixture
@@ -142,6 +143,16 @@ def test_what_a_killed_start_left_is_no_hindrance(
     commits.installed(tmp_path, tmp_path / ".asv", made[0])
     assert pip.seen[0] == prepared.SUBJECTS[0]
     assert worktrees(tmp_path) == 1
+
+
+def test_two_at_once_do_not_mix(tmp_path: Path, made: list[Commit]) -> None:
+    board = prepared.dashboard(tmp_path)
+    board.folder.mkdir()
+    with (
+        locked(board.folder),
+        pytest.raises(DashboardError, match="another dashboard is being made in"),
+    ):
+        board.make(["HEAD"])
 
 
 def test_a_command_that_is_missing_or_fails_is_one_line(tmp_path: Path) -> None:
