@@ -68,12 +68,12 @@ class Dashboard:
         return self.folder / "asv.conf.json"
 
     def configure(self, branches: Sequence[str]) -> None:
-        """Write the configuration; ``branches`` are shown beside the line of HEAD."""
+        """Write the configuration for what asv is to do next: measure or show these branches."""
         settings = json.loads((self.root / "asv.conf.json").read_text(encoding="utf-8"))
         places = {key: str(self.folder / name) for key, name in PLACES.items()}
         benchmarks = str(self.root / settings["benchmark_dir"])
         fixed = {"repo": str(self.root), "benchmark_dir": benchmarks}
-        every = {**settings, **places, **fixed, "branches": ["HEAD", *branches]}
+        every = {**settings, **places, **fixed, "branches": list(branches)}
         self.config.write_text(json.dumps(every, indent=4), encoding="utf-8")
 
     def asv(self, *arguments: str, accepted: Sequence[int] = (0,), quiet: bool = False) -> int:
@@ -96,6 +96,7 @@ class Dashboard:
     def measure(self, commit: Commit) -> int:
         """Run what is selected against the commit; asv's status."""
         python = installed(self.root, self.folder, commit)
+        self.configure([commit.hash])  # asv looks there for what it has measured before
         kept = () if self.again else ("--skip-existing-successful",)
         where = ("--machine", self.machine, f"--python={python}", "--set-commit-hash", commit.hash)
         what = ("--bench", self.selection.bench)
@@ -126,7 +127,7 @@ class Dashboard:
 
     def _made(self, commits: Sequence[Commit], aside: Sequence[str]) -> Path:
         packages = site.scripts(self.folder)
-        self.configure(aside)
+        self.configure(["HEAD"])
         self.asv("machine", "--yes", "--machine", self.machine, quiet=True)
         if unsaved(self.root):
             _say("the tree has changes in no commit: of them only those of benchmarks/ take part")
@@ -135,6 +136,7 @@ class Dashboard:
             if self.measure(commit):
                 _say(f"some benchmarks failed on {commit.short}: they have no number there")
         forget(self.folder, commits)
+        self.configure(["HEAD", *aside])
         return self.publish(commits, packages)
 
 

@@ -145,6 +145,26 @@ def test_what_a_killed_start_left_is_no_hindrance(
     assert worktrees(tmp_path) == 1
 
 
+def test_asv_is_pointed_at_each_commit_and_old_environments_go(
+    tmp_path: Path, made: list[Commit], pip: Pip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, list[str]]] = []
+
+    def asv(self: dashboard.Dashboard, *arguments: str, **_: object) -> int:
+        seen.append((arguments[0], json.loads(self.config.read_text())["branches"]))
+        return 0
+
+    monkeypatch.setattr(dashboard.Dashboard, "asv", asv)
+    monkeypatch.setattr(dashboard.Dashboard, "publish", lambda self, *_: self.asv("publish"))
+    monkeypatch.setattr(site, "scripts", lambda folder: folder)
+    (tmp_path / ".asv" / "env" / "0123abcd").mkdir(parents=True)
+    prepared.dashboard(tmp_path).make(["HEAD", "HEAD~1"])
+    runs = [("run", [commit.hash]) for commit in made]
+    assert seen == [("machine", ["HEAD"]), *runs, ("publish", ["HEAD"])]
+    kept = {path.name for path in (tmp_path / ".asv" / "env").iterdir()}
+    assert kept == {commit.short for commit in made}
+
+
 def test_two_at_once_do_not_mix(tmp_path: Path, made: list[Commit]) -> None:
     board = prepared.dashboard(tmp_path)
     board.folder.mkdir()
@@ -256,7 +276,7 @@ def published(
     made = prepared.repository(folder, json.loads((root / "asv.conf.json").read_text()))
     board = prepared.dashboard(folder)
     prepared.write_results(board, made)
-    board.configure([])
+    board.configure(["HEAD"])
     yield from served(board.publish(made, packages))
 
 
