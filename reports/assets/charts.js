@@ -65,6 +65,8 @@
       if (innerWidth !== width) { width = innerWidth; refresh(figures, draw); }
     });
   };
+  // The figures of a choice share one legend.
+  const entries = (figure) => all(".legend li[data-series]", figure.closest(".choice") || figure);
   const tools = (figure) => figure.querySelector(":scope > .tools");
-  Object.assign(report, { figures, adjust, hidden, stale, draw, refill, refresh, watch, tools });
+  Object.assign(report, { figures, adjust, hidden, stale, draw, refill, refresh, watch, entries, tools });
 })(window.diffbench);

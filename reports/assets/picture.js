@@ -1,6 +1,6 @@
 // SVG and PNG of a figure as it is shown, with title, legend and caption, in the colours of the theme.
 "use strict";
-(({ all, button, slug, download, announce, figures, tools }) => {
+(({ button, slug, download, announce, figures, entries, tools }) => {
   const FONT = "system-ui, sans-serif";
   const MARGIN = 20;
   const pen = document.createElement("canvas").getContext("2d");
@@ -25,7 +25,8 @@
   };
   const legend = (figure, width) => {
     let [x, y] = [0, 0];
-    const entries = all(".legend li[data-series] button[aria-pressed=true]", figure).map((entry) => {
+    const shown = entries(figure).map((item) => item.querySelector("button[aria-pressed=true]")).filter(Boolean);
+    const placed = shown.map((entry) => {
       const label = entry.textContent.trim();
       const wide = 52 + measure(label, `15px ${FONT}`) + 18;
       if (x && x + wide > width) [x, y] = [0, y + 24];
@@ -34,7 +35,7 @@
       x += wide;
       return group;
     });
-    return { node: shape("g", {}, ...entries), height: entries.length ? y + 24 : 0 };
+    return { node: shape("g", {}, ...placed), height: placed.length ? y + 24 : 0 };
   };
   const chart = (figure) => {
     const shown = figure.querySelector(figure.matches(".on") ? ".chart svg" : ".static svg");

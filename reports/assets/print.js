@@ -1,11 +1,11 @@
 // Printing: figures that the reader has changed are printed as changed, the others as they came.
 "use strict";
-(({ all, button, figures, hidden, stale, draw, list, get }) => {
+(({ button, figures, entries, hidden, stale, draw, list, get }) => {
   const changed = (figure) => {
     const { name } = figure.dataset;
     const gone = hidden();
     return Boolean(get("zoom:" + name)) || list("linear").some((key) => key.startsWith(name + ":"))
-      || all(".legend li[data-series]", figure).some((item) => gone.has(item.dataset.series));
+      || entries(figure).some((item) => gone.has(item.dataset.series));
   };
   const mark = () => figures.forEach((figure) => figure.classList.toggle("changed", figure.matches(".on") && changed(figure)));
   addEventListener("beforeprint", mark);
