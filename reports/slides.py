@@ -84,7 +84,9 @@ def drawn(figure: Figure) -> str:
 def _lines(text: str, size: int, wide: float, first: float) -> Iterator[tuple[str, float]]:
     """The text in lines of that width, each with its place downwards."""
     letters = int(wide / (WIDE * size))
-    for i, line in enumerate(textwrap.wrap(text, letters, break_on_hyphens=False) or [""]):
+    # Only spaces part words: not those within numbers, nor the hyphens of words.
+    wrapped = textwrap.wrap(text, letters, break_on_hyphens=False)
+    for i, line in enumerate(wrapped or [""]):
         yield line, first + 1.35 * size * i
 
 

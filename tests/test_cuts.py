@@ -89,7 +89,7 @@ def test_gradients_and_jacobians_are_never_one_curve() -> None:
 
 def test_a_series_of_expression_sizes_is_of_one_formula() -> None:
     rows = formulas(("naive", 3), ("stable", 4)).assign(method="symbolic[cse=no]")
-    found = claims.swell_series(rows, "lse", "symbolic[cse=no]", "tree_ops", "n")
+    found = counts.swell_series(rows, "lse", "symbolic[cse=no]", "tree_ops", "n")
     assert found["tree_ops"].tolist() == [6, 12, 18, 24]
 
 
