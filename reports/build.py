@@ -19,10 +19,11 @@ import diffbench.reports
 from diffbench.analysis.traces import forms
 from diffbench.page import Page
 from diffbench.reports.charts import CONFIG
+from diffbench.reports.contents import figures_of, tables_of
 from diffbench.reports.editions import ALL, ordered
 from diffbench.reports.elements import markup, subscripts
 from diffbench.reports.packing import lean, packed
-from diffbench.reports.sections import Choice, Figure, Grid, Table, Text, Versus
+from diffbench.reports.sections import Figure, Text, Versus
 from diffbench.reports.styles import css
 
 __all__ = [
@@ -170,35 +171,9 @@ def _render(page: Page, *runs: Any) -> dict[str, Any]:
     return {"name": page.name, "id": identifier(page.name), "title": page.title, "blocks": blocks}
 
 
-def figures_of(blocks: Iterable[Any]) -> list[Figure]:
-    """The figures among blocks, grids opened."""
-    found: list[Figure] = []
-    for block in blocks:
-        if isinstance(block, Grid):
-            found += figures_of(block.blocks)
-        elif isinstance(block, Choice):
-            found += [figure for option in block.options for figure in option.figures]
-        elif isinstance(block, Figure):
-            found.append(block)
-    return found
-
-
 def _versus(pages: Iterable[dict[str, Any]]) -> dict[str, Any]:
     blocks = [block for page in pages for block in page["blocks"] if isinstance(block, Versus)]
     return {b.name: {"series": b.series, "rows": b.rows, "chosen": b.chosen} for b in blocks}
-
-
-def tables_of(blocks: Iterable[Any]) -> list[Table]:
-    """The tables among blocks, in order: those in grids, choices and behind figures, too."""
-    found: list[Table] = []
-    for block in blocks:
-        if isinstance(block, Grid):
-            found += tables_of(block.blocks)
-        elif isinstance(block, Choice):
-            found += [figure.table for option in block.options for figure in option.figures]
-        elif isinstance(block, Figure | Table):
-            found.append(block.table if isinstance(block, Figure) else block)
-    return found
 
 
 def identifier(name: str) -> str:

@@ -162,7 +162,7 @@ def _by_method(methods: Mapping[str, Numbers], rows: Iterable[dict[str, Any]]) -
             ]
         )
     return Table(
-        "digits by method",
+        "digits by method and depth",
         "Correct digits of the derivative, of the map and of the program; unfold for why there "
         "is none",
         columns,

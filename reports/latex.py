@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffbench.reports.build import apart, identifier, tables_of
+from diffbench.reports.build import apart, identifier
+from diffbench.reports.contents import TRACE, tables_of
 from diffbench.reports.latex_text import SIGNS, escaped, formula
 from diffbench.reports.sections import Cell, Column, Table
 
@@ -19,7 +20,6 @@ __all__ = ["PACKAGES", "write"]
 PACKAGES = ("booktabs", "longtable", "array")
 LINE = 150  # characters across a landscape page of A4 in the size that is taken
 WIDEST = 34  # of a column of text, which breaks its lines; columns are two characters apart
-TRACE = "trace "  # so begin the names of tables of equations
 HYPHEN, MINUS = SIGNS["-"], r"\ensuremath{-}"
 HEAD = rf"""\documentclass[a4paper,landscape]{{article}}
 \usepackage[T1]{{fontenc}}

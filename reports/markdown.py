@@ -7,8 +7,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from diffbench.reports.contents import tables_of
 from diffbench.reports.formats import one_line
-from diffbench.reports.sections import Figure, Grid, Table, Text
+from diffbench.reports.sections import (
+    Answers,
+    Choice,
+    Drawing,
+    Figure,
+    Grid,
+    Option,
+    Slider,
+    Steps,
+    Table,
+    Text,
+    Versus,
+)
 
 __all__ = ["escaped", "write"]
 
@@ -36,13 +49,39 @@ def _block(block: Any) -> Iterator[str]:
     if isinstance(block, Grid):
         for inner in block.blocks:
             yield from _block(inner)
+    elif isinstance(block, Choice):
+        for option in block.options:
+            yield from _option(option)
     elif isinstance(block, Text):
         yield from _text(block)
-    elif isinstance(block, Figure):
-        yield from ("", f"### {escaped(block.title)}", "", escaped(block.sentence))
-        yield from _table(block.table)
-    elif isinstance(block, Table):
-        yield from _table(block)
+    else:
+        yield from _headed(block)
+        for table in tables_of([block]):
+            yield from _table(table)
+        if isinstance(block, Steps):
+            yield from _program(block.program)
+
+
+def _option(option: Option) -> Iterator[str]:
+    name = escaped(", ".join(filter(None, option.key)))
+    if name:
+        yield from ("", f"### {name}")
+    for figure in option.figures:
+        yield from _block(figure)
+
+
+def _headed(block: Any) -> Iterator[str]:
+    """The title of a figure, drawing, trace or set of cards, and the sentence below it."""
+    if not isinstance(block, Table | Answers | Versus | Slider):
+        yield from ("", f"### {escaped(block.title)}")
+    if isinstance(block, Figure | Drawing):
+        yield from ("", escaped(block.sentence))
+
+
+def _program(program: str) -> Iterator[str]:
+    """As it stands, between fences that are longer than any within."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", program)), default=0))
+    yield from ("", "The same as a program", "", f"{fence}python", *program.splitlines(), fence)
 
 
 def _text(block: Text) -> Iterator[str]:

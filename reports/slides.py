@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from diffbench.reports.build import apart, figures_of, identifier, picture, templates
+from diffbench.reports.build import apart, identifier, picture, templates
 from diffbench.reports.charts import CONFIG
+from diffbench.reports.contents import figures_of
 from diffbench.reports.sections import Figure
 from diffbench.reports.styles import Style, css
 
@@ -82,7 +83,10 @@ def drawn(figure: Figure) -> str:
 
 def _lines(text: str, size: int, wide: float, first: float) -> Iterator[tuple[str, float]]:
     """The text in lines of that width, each with its place downwards."""
-    for i, line in enumerate(textwrap.wrap(text, int(wide / (WIDE * size))) or [""]):
+    letters = int(wide / (WIDE * size))
+    # Only spaces part words: not those within numbers, nor the hyphens of words.
+    wrapped = textwrap.wrap(text, letters, break_on_hyphens=False)
+    for i, line in enumerate(wrapped or [""]):
         yield line, first + 1.35 * size * i
 
 

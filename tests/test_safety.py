@@ -30,7 +30,7 @@ from diffbench.reports.latex_text import escaped
 
 WAIT = 60_000
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1")
-PLAIN = ("step_size", "swell")  # pages whose words are all their own
+PLAIN = ("step_size",)  # pages whose words are all their own
 EVENTS = ("onerror", "onload", "onclick", "onmouseover", "onfocus")
 PLUGIN = f'''
 class Evil:
@@ -67,7 +67,9 @@ def evil_run() -> synthetic.SyntheticRun:
     records.loc[mine, "warnings"] = EVIL_REASON
     failed = records.index[records["status"] != "ok"][: len(FORMULAS)]
     records.loc[failed, "reason"] = list(FORMULAS)
-    studies["reason"] += EVIL_REASON
+    # Reasons of these hold JSON; rows of theirs with markup are among those of the run.
+    spoken = ~studies["study"].isin(["traces", "expressions"])
+    studies.loc[spoken, "reason"] += EVIL_REASON
     programs = [
         ("program|p", 1.0, "", f"{EVIL_REASON} ⟂ {EVIL_REASON}"),
         ("right|p|0", 1.0, "", ""),
@@ -154,7 +156,7 @@ def test_markup_is_text_in_what_the_script_adds(opened: Page) -> None:
     symbols.last.hover(force=True)
     opened.wait_for_selector("#vg-tooltip-element.visible")
     assert opened.locator("#vg-tooltip-element img, #vg-tooltip-element script").count() == 0
-    figure.locator(".legend li").last.get_by_role("button").click()
+    figure.locator(".legend li[data-series]").last.get_by_role("button").click()
     assert strangers(opened) == []
 
 
@@ -281,6 +283,9 @@ def test_the_latex_holds_no_foreign_command(exported: Path) -> None:
 def test_the_markdown_holds_no_markup(exported: Path) -> None:
     text = (exported / "markdown" / "report.md").read_text(encoding="utf-8")
     page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    ours = '<pre><code class="language-python">'  # each trace ends with its program
+    assert page.count(ours) == text.count("\n```python\n") > 1
+    page = page.replace(ours, "")
     assert not re.search("<(?:script|img|a|code|em)\\b", page)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "&gt;&lt;img src=x onerror=alert(1)&gt;" in page

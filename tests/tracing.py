@@ -4,8 +4,9 @@ A number that is no small whole one is found by its value, to nine digits, among
 the store and its *documented aggregates*: medians and means over the records that have some facts
 in common, and whatever a function of :mod:`diffbench.analysis` gave while the pages were made.
 So many digits do not agree by chance. Whole numbers do, so they are looked up by their row alone:
-in the records and rows of studies that its words name, in how many of these there are, and in the
-result of the analysis that its other numbers came from.
+in the records and rows of studies that its words name, in the unit that is told, in how many of
+these there are, and in the result of the analysis that its other numbers came from. A trace and the
+number of a claim are looked up by their line alone.
 
 ``test_a_number_from_elsewhere_is_not_found`` counts how often that finds what is not there: of
 the smallest whole numbers it would too often, whatever one does.
@@ -18,6 +19,7 @@ import importlib
 import inspect
 import itertools
 import json
+import math
 import pkgutil
 import re
 from collections import Counter
@@ -30,8 +32,13 @@ import numpy as np
 import pandas as pd
 
 import diffbench.reports
+from diffbench.analysis.calls import Spent
 from diffbench.analysis.cells import FIRST_ORDER, answered
+from diffbench.analysis.claims import SLIPS
+from diffbench.analysis.claims.evidence import Decided
 from diffbench.analysis.compare import Comparison, Group
+from diffbench.analysis.expressions import Expression
+from diffbench.analysis.traces import Trace
 from diffbench.records.record import VERDICTS
 from diffbench.reports import build
 from diffbench.reports.sections import Table
@@ -49,6 +56,11 @@ GROUPS = ([], ["method"], ["family"], ["method", "family"], ["method", "operator
 FIELDS = {name: name for name in ("n", "m", "depth")} | {s.label: s.name for s in SERIES}
 FIELDS |= {"Calls of f": "calls_f", "Directions": "directions", "Sweeps": "sweeps"}
 COUNTS = re.compile(r"\b(?:cells|cases|instances|left out|programs)\b", re.IGNORECASE)
+UNITS = {"%": 1e2, "ms": 1e3, "µs": 1e6, "ns": 1e9}
+VERDICT = {verdict: verdict for verdict in VERDICTS} | {"no verdict": ""}  # by words of a title
+FULL = 53 * math.log10(2.0)  # decimal digits of a double: no ball proves more of it
+DRAWN = "swell drawn"  # some of its columns are called as fields of records are, too
+PLACES = ("Rank", "Slip")  # columns that number their rows
 THEORY = {"Theory": {-1.0, 0.0, 1.0, 2.0}}  # powers that no run measures: columns that say so
 
 
@@ -180,6 +192,7 @@ class Result:
     def of(cls, thing: Any) -> Result:
         parts = list(_nearby(thing))
         found = {float(part) for part in parts if isinstance(part, int | float)}
+        found |= {part * UNITS["µs"] for part in found if not part.is_integer()}
         names = {part for part in parts if isinstance(part, str) and len(part) > TITLE}
         if isinstance(thing, Comparison):
             names |= {reason.rpartition(": ")[2] for reason in thing.left_out}
@@ -202,12 +215,22 @@ def _nearby(thing: Any) -> Iterator[Any]:
             yield len(part)
         else:
             yield part
+    yield from _made(thing)
+
+
+def _made(thing: Any) -> Iterator[Any]:
+    """What pages count or add up of one result."""
     if isinstance(thing, Group):
         yield from (thing.count(outcome) for outcome in ("faster", "tie", "slower"))
         yield thing.worst.value
     if isinstance(thing, Comparison):
         yield from (part for group in thing.totals for part in _nearby(group))
         yield from (*thing.left_out.values(), sum(thing.left_out.values()))
+    if isinstance(thing, Expression):
+        yield from (len(thing.tree()), *thing.sizes.values())
+        yield sum(times > 1 for times in thing.occurrences.values())
+    if isinstance(thing, Spent):
+        yield thing.start
 
 
 # --- the store ------------------------------------------------------------------------------------
@@ -221,12 +244,8 @@ class Ledger:
         self.records = pd.concat([run.records for run in self.runs], ignore_index=True)
         self.records["label"] = self.records["method"].map(label)
         self.studies = pd.concat([run.studies for run in self.runs], ignore_index=True)
-        self.results = [
-            Result.of(part)
-            for thing in self.given
-            for part in _parts(thing)
-            if dataclasses.is_dataclass(part)
-        ]
+        self.parts = [part for thing in self.given for part in _parts(thing)]
+        self.results = [Result.of(part) for part in self.parts if dataclasses.is_dataclass(part)]
 
     def holds(self, number: Number) -> bool:
         """Whether the number is found."""
@@ -271,23 +290,59 @@ class Ledger:
             yield from _statistics(kept)
 
     def _given(self) -> Iterator[float]:
-        for thing in self.given:
-            yield from (part for part in _parts(thing) if isinstance(part, int | float))
+        for part in self.parts:
+            yield from (n for n in (part, *_made(part)) if isinstance(n, int | float))
 
     # --- whole numbers ----------------------------------------------------------------------------
 
     def near(self, number: Number) -> set[float]:
         """The whole numbers that belong to the row of this one."""
-        if number.column in FIELDS:
+        if number.column in FIELDS and number.table != DRAWN:
             return set(self._named(number.words)[FIELDS[number.column]].dropna())
-        found = {float(number.row + 1)} if number.column == "Rank" else set[float]()
-        found |= self.facts if number.page == "environment" else set()
+        if number.column in PLACES:
+            return {float(number.row + 1)}
+        if number.column == "Claim":
+            return set(self._claims(number.words))
+        if number.page == "traces":
+            return set(self._of_traces(number))
+        found = self.facts if number.page == "environment" else set[float]()
         for result in self.results:
             if result.beside(number):
                 found |= result.numbers
         for words in (number.words, number.head):
-            found.update(self._of_records(number.column, words))
-        return found.union(self._of_studies(number))
+            found |= {*self._of_records(number.column, words)}
+        return found.union(self._of_studies(number), self._fronts(number))
+
+    def _claims(self, words: frozenset[str]) -> Iterator[float]:
+        """The numbers of the claims whose sentence, finding or slip the words hold."""
+        for claim in self.parts:
+            if isinstance(claim, Decided):
+                said = {claim.statement.sentence, *(finding.what for finding in claim.findings)}
+                yield from _digits([claim.statement.row] if said & words else [])
+        yield from _digits(slip.row for slip in SLIPS if slip.slip in words)
+
+    def _of_traces(self, number: Number) -> Iterator[float]:
+        """The numbers of one line of a trace, or of one edge of its graph."""
+        for trace in self.parts:
+            if isinstance(trace, Trace):
+                if number.table == f"partials {trace.name}":
+                    yield trace.partials[number.row].value
+                for role in trace.roles:
+                    if number.table.lower() == f"trace {trace.name} {role}".lower():
+                        line = trace.role(role)[number.row]
+                        yield from (n for n in (line.value, *line.numbers) if isinstance(n, float))
+
+    def _fronts(self, number: Number) -> Iterator[float]:
+        """How many of the records that one analysis chose are of the method of the row."""
+        methods = self._methods(number.words)
+        if COUNTS.search(number.column) and len(methods) == 1:
+            yield from (float(chosen[method]) for method in methods for chosen in self.chosen)
+
+    @cached_property
+    def chosen(self) -> list[Counter[str]]:
+        """Of each choice of records that an analysis gave, how many there are by method."""
+        rows = ([p for p in _parts(t) if isinstance(p, dict) and "method" in p] for t in self.given)
+        return [Counter(row["method"] for row in mine) for mine in rows if mine]
 
     def _named(self, words: frozenset[str]) -> pd.DataFrame:
         """The records that words name, by as many facts as they do."""
@@ -300,6 +355,10 @@ class Ledger:
             rows = rows[named] if named.any() else rows
         return rows
 
+    def _methods(self, words: frozenset[str]) -> set[str]:
+        """The methods whose labels are among the words."""
+        return {method for method in self.records["method"].unique() if label(method) in words}
+
     @cached_property
     def labels(self) -> set[str]:
         """What tables call the methods."""
@@ -307,14 +366,15 @@ class Ledger:
 
     def _of_records(self, title: str, words: frozenset[str]) -> Iterator[float]:
         rows = self._named(words)
-        verdicts = set(_words([title])) & {*VERDICTS}
-        if verdicts:
-            yield float(rows["verdict"].isin(verdicts).sum())
+        ok, said = answered(rows), set(_words([title]))
+        verdicts = {VERDICT[word] for word in said & {*VERDICT}}
+        if verdicts or "no answer" in said:
+            yield float(ok["verdict"].isin(verdicts).sum() if verdicts else len(rows) - len(ok))
             return
         if not COUNTS.search(title):
-            unit = MICRO if "µs" in title else 1.0
-            yield from unit * rows.select_dtypes("number").to_numpy(dtype=float).ravel()
-        ok = answered(rows)
+            told = said & {*UNITS} or words & {*UNITS}
+            scale = UNITS[min(told)] if told else 1.0
+            yield from scale * rows.select_dtypes("number").to_numpy(dtype=float).ravel()
         for kept in (rows, ok, ok[ok["operator"].isin(FIRST_ORDER)]):
             yield float(len(kept))
             for fact in FACTS:
@@ -323,7 +383,7 @@ class Ledger:
             yield from map(float, Counter(itertools.chain.from_iterable(warnings)).values())
 
     def _of_studies(self, number: Number) -> Iterator[float]:
-        methods = {m for m in self.records["method"].unique() if label(m) in number.words}
+        methods = self._methods(number.words)
         rows = self.studies[[bool(w & (number.words | methods)) for w in self.tokens]]
         yield from rows["value"].dropna()
         for _, mine in rows.groupby("study"):
@@ -340,8 +400,10 @@ def _digits(texts: Iterable[str]) -> list[float]:
 
 
 def _derived(rows: pd.DataFrame) -> dict[str, Any]:
-    """What the noise of a run is told by: made of columns of one record."""
+    """What is told of a run and made of columns of one record: its noise, its proven digits."""
+    radius = rows["rad53_rel"].where(rows["rad53_rel"] > 0)
     return {
+        "proven": (-np.log10(radius.astype(float))).clip(upper=FULL),
         "width": (rows["run_s_high"] - rows["run_s_low"]) / rows["run_s"],
         "first_over_later": rows["first_call_s"] / rows["run_s"],
     }
