@@ -256,7 +256,7 @@ def test_the_page_decides_the_claim_and_lists_the_sentences() -> None:
     assert texts(refusals)[none][1] == "symbolic (tree)"
     assert set(texts(refusals)[none][0].split(", ")) == BY_VALUES
     checkpoints = "reverse_checkpointed: f offers no start, step and finish"
-    assert texts(refusals)[checkpoints] == ["all", "reverse_checkpointed[slots=4]"]
+    assert texts(refusals)[checkpoints] == ["all", "checkpointed (4)"]
     assert "by the implicit function theorem, lies 4.14e-4" in beside.items[0]
     assert beside.items[1:] == ("autograd: timeout, not done",)
 

@@ -305,10 +305,10 @@ def test_without_a_browser_there_is_one_line_and_no_failure(
 
     for opens in (none, lambda address: False):
         monkeypatch.setattr("webbrowser.open", opens)
-        browse("file:///report.html")
+        browse("report.html")
         said = capsys.readouterr()
         assert said.out == ""
-        assert said.err == "no browser could be started; open this in one: file:///report.html\n"
+        assert said.err == "no browser could be started; open this in one: report.html\n"
 
 
 # --- in the browser ----------------------------------------------------------------------------
