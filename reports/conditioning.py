@@ -235,7 +235,9 @@ def _slopes(rows: Iterable[dict[str, Any]]) -> Table:
                     how,
                 ]
             )
-    return Table("slopes", "How fast digits go: one bit is 0.301", columns, table, plain=True)
+    return Table(
+        "slopes of digits", "How fast digits go: one bit is 0.301", columns, table, plain=True
+    )
 
 
 # --- the run's own cells --------------------------------------------------------------------------

@@ -176,6 +176,7 @@ def test_the_latex_has_every_table_and_no_fault(
     inputs = re.findall(r"\\input\{(.*?)\}", report)
     tables = [table for page in pages for table in build.tables_of(page["blocks"])]
     assert len(inputs) == len(set(inputs)) == len(tables) > 15
+    assert len({build.identifier(table.name) for table in tables}) == len(tables)
     for name, table in zip(inputs, tables, strict=True):
         text = (exported / "latex" / name).read_text(encoding="ascii")
         assert latex_syntax.faults(text) == []
