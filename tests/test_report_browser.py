@@ -126,6 +126,12 @@ def until(page: Page, expression: str, arg: object = None) -> None:
         page.wait_for_timeout(20)
 
 
+def show_all(page: Page, width: int) -> None:
+    """Make the window as high as the page, and more, so that all charts come into view."""
+    whole = int(page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": width, "height": whole + 10_000})
+
+
 def redrawn(page: Page, selector: str, before: str | None) -> None:
     until(page, "([s, n]) => document.querySelector(s).dataset.drawn !== n", [selector, before])
 
@@ -141,14 +147,21 @@ def column(page: Page, table: str, index: int) -> list[str]:
 # --- as it opens ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 400])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1400, "light"),
+        (400, "dark"),
+        pytest.param(1400, "dark", marks=pytest.mark.nightly),
+        pytest.param(400, "light", marks=pytest.mark.nightly),
+    ],
+)
 def test_every_chart_is_drawn_and_the_page_never_scrolls_sideways(
     browser: Browser, report: Path, width: int, scheme: str
 ) -> None:
     for made in open_report(browser, report, width, scheme):
         page = made.page
-        page.set_viewport_size({"width": width, "height": 60_000})  # all charts come into view
+        show_all(page, width)
         until(page, f"{SHOWN}.every((f) => f.matches('.on'))")
         assert page.locator("figure .static:visible").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -204,7 +217,7 @@ ONE_OF_A_KIND = """() => {
 
 def test_axe_finds_nothing_on_any_page_light_and_dark(opened: Opened) -> None:
     page = opened.page
-    page.set_viewport_size({"width": 1400, "height": 120_000})
+    show_all(page, 1400)
     until(page, f"{SHOWN}.every((f) => f.matches('.on'))")
     page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
     page.evaluate(ONE_OF_A_KIND)
