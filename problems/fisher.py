@@ -146,7 +146,7 @@ FAMILY = Family(
     },
     sizes={
         "quick": "n=4,depth=2|8",
-        "standard": "n=8,depth=2|16",
+        "standard": "n=8,depth=2|8|32",
         "full": "n=8|64,depth=2|8|32|128|512|2048|10000",
     },
     build=build,
