@@ -155,6 +155,7 @@ def _counted(cut: Cut, row: dict[str, Any]) -> dict[str, Any]:
         "yt": f"{plain(row['calls_f'])} × {plain(row['primal_ops'])}"
         if called
         else plain(row["graph_ops"]),
+        "whole": None if called else int(row["graph_ops"]),
         "v": row["verdict"] or "no verdict",
     }
 
@@ -211,7 +212,7 @@ def _passes(row: dict[str, Any]) -> Cell:
 def _operations(name: str, title: str, cut: Cut, rows: list[dict[str, Any]]) -> Table:
     sizes = sorted({row["x"] for row in rows})
     # A number as it was counted; a product, of calls and operations of f, by its factors.
-    found = {(row["s"], row["x"]): row["yt"] for row in rows}
+    found = {(row["s"], row["x"]): Cell(row["yt"], row["whole"]) for row in rows}
     columns = (Column("Method"), *(Column(f"{cut.axis} = {size}", True) for size in sizes))
     table = [
         [label(method), *(found.get((method, size), NONE) for size in sizes)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -37,6 +39,35 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no chromium here (make test installs it where it can)")
     return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """Chromium without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        shown = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield shown
+        shown.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the made-up run."""
+    from browsing import run
+
+    from diffbench.reports import build
+
+    return build.write(run(), tmp_path_factory.mktemp("report") / "report.html")
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path) -> Iterator[Any]:
+    """The report at 1400 pixels, light; whatever goes wrong fails the test at its end."""
+    from browsing import open_report
+
+    yield from open_report(browser, report, 1400, "light")
 
 
 class Outcome:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from test_report_browser import WAIT, Opened, figure, open_report, run
+from browsing import WAIT, Opened, choose, figure, open_report, run
+from playwright.sync_api import Browser
 
 from diffbench.analysis.calls import break_even, spent
 from diffbench.reports import build, cost, crossover, scaling
@@ -18,26 +17,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The three pages that have choosers, and no other."""
     pages = [scaling.PAGE, crossover.PAGE, cost.PAGE]
     return build.write(run(), tmp_path_factory.mktemp("choice") / "report.html", pages)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        shown = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield shown
-        shown.close()
-
-
-@pytest.fixture
-def opened(browser: Browser, report: Path) -> Iterator[Opened]:
-    yield from open_report(browser, report, 1400, "light")
-
-
-def choose(page: Page, choice: str, *words: str) -> None:
-    """Choose a word in each select of a choice, as a reader does."""
-    selects = page.locator(f'.choice[data-name="{choice}"] .picks select')
-    for i, word in enumerate(words):
-        selects.nth(i).select_option(word)
 
 
 def test_a_choice_shows_one_option_and_the_address_keeps_it(

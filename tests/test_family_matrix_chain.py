@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from itertools import pairwise
 from typing import Any, final
@@ -16,6 +15,8 @@ from diffbench.errors import BadSize
 from diffbench.measure.accuracy import judge
 from diffbench.problem import Instance
 from diffbench.registry import discover
+from diffbench.studies.brackets import bracketed
+from diffbench.studies.brackets import counted as multiplications
 
 FAMILIES = discover(kinds=("problems",))
 CHAIN = sys.modules[FAMILIES.families["matrix_chain"].build.__module__]
@@ -75,31 +76,6 @@ def test_counted_multiplications_are_the_formulas(widths: tuple[int, ...]) -> No
     cost, bracket = CHAIN.cheapest(*widths[::-1])
     assert counted(bracket, widths) == cost
     assert cost == min(counted(each, widths) for each in BRACKETS)
-
-
-def multiplications(graph: Any) -> int:
-    """Of all products of matrices and vectors in a trace: the sizes of their letters multiplied."""
-    total = 0
-    for i, rule in enumerate(graph.rules):
-        if rule is not None and rule.name == "contract":
-            letters = "".join(graph.params[i][:2])
-            lengths = [n for a in graph.arguments(i) for n in np.shape(a)]
-            total += math.prod(dict(zip(letters, lengths, strict=True)).values())
-    return total
-
-
-def bracketed(bracket: Any) -> Any:
-    """The Jacobian as a program over xp, its factors multiplied in that order."""
-
-    def program(x: Any, xp: Any, *weights: Any) -> Any:
-        layers: list[Any] = []
-        for w in weights:
-            z = xp.matmul(w, x)
-            layers.insert(0, xp.expand_dims(xp.cos(z), axis=1) * w)
-            x = xp.sin(z)
-        return CHAIN.multiply(bracket, layers)
-
-    return program
 
 
 @pytest.mark.parametrize("widths", [(7, 2, 9, 3, 5), (4, 30, 3, 20, 6), (6, 4, 2, 5, 8)])

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import synthetic
 from markdown_it import MarkdownIt
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from small_runs import use_profile
 from synthetic import EVIL_METHOD, EVIL_REASON
 
@@ -93,14 +93,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(folder: Path) -> Path:
     """The folder of all formats, the report itself among them."""
     return api.export(folder, FORMATS, folder.parent / "export")[0].parent
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        shown = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield shown
-        shown.close()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
-from test_report_browser import Opened, open_report
+from browsing import Opened, open_report
+from playwright.sync_api import Browser, Locator, Page
 
 from diffbench.registry import discover
 from diffbench.reports import build, swell, traces
@@ -45,14 +45,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("traces")
     return build.write(run, folder / "report.html", [traces.PAGE, swell.PAGE])
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        shown = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield shown
-        shown.close()
 
 
 @pytest.fixture
