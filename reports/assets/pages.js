@@ -19,8 +19,13 @@
     event.preventDefault();
     go(link.hash.slice(1));
   }));
+  // What sticks below the menu, and where a page begins, is as far down as the menu is high.
+  const menu = document.querySelector(".top");
+  const measure = () => document.documentElement.style.setProperty("--top", menu.offsetHeight + "px");
+  new ResizeObserver(measure).observe(menu);
+  measure();
   const follow = () => {
-    const passed = sections.filter((section) => section.getBoundingClientRect().top < 140);
+    const passed = sections.filter((section) => section.getBoundingClientRect().top < menu.offsetHeight + 60);
     mark((passed.at(-1) || sections[0] || {}).id);
   };
   addEventListener("scroll", follow, { passive: true });
