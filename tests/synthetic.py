@@ -355,6 +355,20 @@ def conventions(tools: tuple[Tool, ...]) -> list[StudyRow]:
     return made
 
 
+def conditioning(tools: tuple[Tool, ...]) -> list[StudyRow]:
+    """What is true by depth, and tools that lose a bit a step as the program itself does."""
+    made = list(measured("conditioning"))
+    for tool in tools:
+        for depth in (20, 30, 60):
+            for kind, digits in (
+                ("digits", 16.0 - 0.301 * depth),
+                ("own", -math.log10(tool.error)),
+            ):
+                key = f"{kind}|{depth}|{tool.name}"
+                made.append(StudyRow(study="conditioning", key=key, value=digits, unit=tool.claim))
+    return made
+
+
 def mutants() -> list[StudyRow]:
     """Two mistakes before two checkers, one of whom is blind to the smaller."""
 
@@ -395,7 +409,8 @@ def run(tools: tuple[Tool, ...] = TOOLS) -> SyntheticRun:
     }
     plan = {"selection": "all", "profile": "standard", "seed": 0}
     drawn = [*measured("traces"), *measured("expressions")]
-    studies = frame([*step_size(), *drawn, *conventions(tools), *mutants()], StudyRow)
+    told = [*step_size(), *drawn, *conventions(tools), *conditioning(tools), *mutants()]
+    studies = frame(told, StudyRow)
     return SyntheticRun(records(tools), samples(tools), studies, environment, plan)
 
 

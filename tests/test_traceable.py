@@ -6,12 +6,15 @@ import random
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import synthetic
 import tracing
+from small_runs import told
 from tracing import Ledger, Number
 
+import diffbench
 from diffbench.reports.sections import Cell, Column, Table
 
 PICKED = 200
@@ -70,6 +73,16 @@ def test_the_numbers_of_two_runs_are_found_in_either() -> None:
 def test_every_text_is_its_value_to_the_digits_that_it_shows(made: object) -> None:
     numbers, _ = made()  # type: ignore[operator]  # a function without arguments
     assert [str(number) for number in numbers if not number.shown] == []
+
+
+@pytest.mark.nightly
+def test_every_number_of_a_measured_run_is_found(tmp_path: Path, cli: Any) -> None:
+    done = cli("run", "--problems", "all", "--profile", "quick", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    numbers, ledger = tracing.of_pages(diffbench.load(tmp_path / "run"))
+    assert len(numbers) > 10 * PICKED
+    assert tracing.missing(numbers, ledger) == []
+    told(f"{len(numbers)} numbers on the pages of a run of all families: each in its store")
 
 
 # --- the test of the test ---------------------------------------------------------------------

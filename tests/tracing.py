@@ -54,7 +54,12 @@ FACTS = ("family", "instance", "label", "operator", "verdict", "status", "claim"
 GROUPS = ([], ["method"], ["family"], ["method", "family"], ["method", "operator"])
 # Columns that show one field of the records and nothing else, by their title.
 FIELDS = {name: name for name in ("n", "m", "depth")} | {s.label: s.name for s in SERIES}
-FIELDS |= {"Calls of f": "calls_f", "Directions": "directions", "Sweeps": "sweeps"}
+FIELDS |= {
+    "Depth": "depth",
+    "Calls of f": "calls_f",
+    "Directions": "directions",
+    "Sweeps": "sweeps",
+}
 COUNTS = re.compile(r"\b(?:cells|cases|instances|left out|programs)\b", re.IGNORECASE)
 UNITS = {"%": 1e2, "ms": 1e3, "µs": 1e6, "ns": 1e9}
 VERDICT = {verdict: verdict for verdict in VERDICTS} | {"no verdict": ""}  # by words of a title
@@ -213,6 +218,7 @@ def _nearby(thing: Any) -> Iterator[Any]:
             yield from _nearby(part)
         elif isinstance(part, tuple | list | dict):
             yield len(part)
+            yield from (each for each in part if isinstance(each, int | float))
         else:
             yield part
     yield from _made(thing)
@@ -265,7 +271,8 @@ class Ledger:
         kept = itertools.chain(self._stored(), self._aggregates(), self._given())
         flat = np.fromiter(kept, dtype=float)
         flat = np.unique(flat[np.isfinite(flat)])
-        return np.unique(np.concatenate([flat * scale for scale in SCALES]))
+        with np.errstate(over="ignore"):  # the largest double has no other unit
+            return np.unique(np.concatenate([flat * scale for scale in SCALES]))
 
     def _stored(self) -> Iterator[float]:
         for run in self.runs:
@@ -276,6 +283,8 @@ class Ledger:
             yield from (seconds / spent["wall"] for seconds in spent.values())
         for column in ("key", "reason"):
             yield from _digits(self.studies[column])
+        slopes = self.studies[self.studies["study"] == "conditioning"]["value"].abs()
+        yield from np.log2(slopes[slopes > 0])  # doublings
 
     @cached_property
     def facts(self) -> set[float]:
@@ -298,7 +307,11 @@ class Ledger:
     def near(self, number: Number) -> set[float]:
         """The whole numbers that belong to the row of this one."""
         if number.column in FIELDS and number.table != DRAWN:
-            return set(self._named(number.words)[FIELDS[number.column]].dropna())
+            rows = self._studied(number)
+            rows = rows[rows["study"] == number.page]
+            keys = itertools.chain.from_iterable(rows["key"].str.split("|"))
+            known = self._named(number.words)[FIELDS[number.column]].dropna()
+            return {*known, *(float(part) for part in keys if part.isdigit())}
         if number.column in PLACES:
             return {float(number.row + 1)}
         if number.column == "Claim":
@@ -347,17 +360,21 @@ class Ledger:
     def _named(self, words: frozenset[str]) -> pd.DataFrame:
         """The records that words name, by as many facts as they do."""
         rows = self.records
-        labels = {name for name in self.labels if name in words}
-        # "forward" is a word of "jax (forward)", too: then only the longer one is meant.
-        short = {name for name in labels for other in labels - {name} if name in other}
+        labels = self._labels(words)
         for fact in FACTS:
-            named = rows[fact].isin(labels - short if fact == "label" else words)
+            named = rows[fact].isin(labels if fact == "label" else words)
             rows = rows[named] if named.any() else rows
         return rows
 
     def _methods(self, words: frozenset[str]) -> set[str]:
         """The methods whose labels are among the words."""
-        return {method for method in self.records["method"].unique() if label(method) in words}
+        labels = self._labels(words)
+        return {method for method in self.records["method"].unique() if label(method) in labels}
+
+    def _labels(self, words: frozenset[str]) -> set[str]:
+        """What tables call methods, of the words: "forward" is one of "jax (forward)", too."""
+        found = self.labels & words
+        return {name for name in found if not any(name in other for other in found - {name})}
 
     @cached_property
     def labels(self) -> set[str]:
@@ -383,11 +400,15 @@ class Ledger:
             yield from map(float, Counter(itertools.chain.from_iterable(warnings)).values())
 
     def _of_studies(self, number: Number) -> Iterator[float]:
-        methods = self._methods(number.words)
-        rows = self.studies[[bool(w & (number.words | methods)) for w in self.tokens]]
+        rows = self._studied(number)
         yield from rows["value"].dropna()
         for _, mine in rows.groupby("study"):
             yield from map(float, Counter(mine["unit"]).values())
+
+    def _studied(self, number: Number) -> pd.DataFrame:
+        """The rows of studies whose keys hold a word of the row, or its method."""
+        words = number.words | self._methods(number.words)
+        return self.studies[[bool(mine & words) for mine in self.tokens]]
 
     @cached_property
     def tokens(self) -> list[set[str]]:
