@@ -143,12 +143,18 @@ def _memory(ok: pd.DataFrame) -> list[Any]:
     looks = style_of(name for cut in drawn for name in cut.rows["method"])
     options = tuple(
         Option((name,), tuple(_memory_of(cut, field, looks) for cut, field in several))
-        for name, several in sorted(figures.items())
+        for name, several in sorted(figures.items(), key=_telling)
     )
     return [
         Text("Memory against depth"),
         Choice("memory", ("Family",), options, tuple(looks.values())),
     ]
+
+
+def _telling(found: tuple[str, list[tuple[Cut, str]]]) -> tuple[int, str]:
+    """Where most methods were measured at most depths comes first."""
+    name, several = found
+    return -sum(len(cut.rows[["method", "depth"]].drop_duplicates()) for cut, _ in several), name
 
 
 def _memory_of(cut: Cut, field: str, looks: dict[str, Style]) -> Figure:

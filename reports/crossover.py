@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from diffbench.analysis.cells import dicts, first_derivative, spelled
-from diffbench.analysis.crossover import grid, mode, race, winners
+from diffbench.analysis.crossover import BACKENDS, grid, mode, race, winners
 from diffbench.page import Page
 from diffbench.reports.formats import NONE, blank, count, interval, micro, number, plain
 from diffbench.reports.maps import tiles
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
-ACCURACY = {"any": False, "exact to rounding only": True}
+# who competes: whether only exact answers do, and which methods; none named is all
+AMONG: dict[str, tuple[bool, tuple[str, ...]]] = {
+    "all methods": (False, ()),
+    "those exact to rounding": (True, ()),
+    **{f"forward and reverse mode, {name}": (False, both) for name, both in BACKENDS.items()},
+}
 LISTED = 6  # methods of a ranking that are written out
 READING = (
     "Each measured size has its tile: colour and letters name the fastest method, the stronger "
@@ -37,7 +42,7 @@ NO_MAP = (
 
 
 def render(run: Run) -> list[Any]:
-    """The maps of all families that have one, by accuracy, and the table of winners."""
+    """The maps of all families that have one, by who competes, and the table of winners."""
     first = first_derivative(run.records)
     options = [option for found in spelled(first) for option in _options(*found)]
     ties = {name for _, best in options for names in best["tied"] for name in names}
@@ -45,7 +50,7 @@ def render(run: Run) -> list[Any]:
     looks = style_of(won | ties)
     made = tuple(Option(key, (_map(key, best, first, looks),)) for key, best in options)
     series = tuple(replace(s, label=f"{s.letters}: {s.label}") for s in looks.values())
-    maps = [Choice("map", ("Family", "Answers"), made, series)] if made else [_none()]
+    maps = [Choice("map", ("Family", "Among"), made, series)] if made else [_none()]
     return [*maps, _winners(first)]
 
 
@@ -56,13 +61,18 @@ def _none() -> Text:
 def _options(
     family: str, words: str, rows: pd.DataFrame
 ) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    """(key, winners) of a variant's map among any answers, and among exact ones."""
+    """(key, winners) of a variant's map among each set of competitors that ran."""
     rows = grid(rows)
     name = f"{family}, {words}" if words else family
-    for told, exact in ACCURACY.items():
-        best = winners(rows, exact) if len(rows) else rows
-        if len(best):
-            yield (name, told), best
+    for told, (exact, methods) in AMONG.items():
+        if len(rows) and {*methods} <= {*rows["method"]}:
+            best = winners(_among(rows, methods), exact)
+            if len(best):
+                yield (name, told), best
+
+
+def _among(rows: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
+    return rows[rows["method"].isin(methods)] if methods else rows
 
 
 # --- map --------------------------------------------------------------------------------------
@@ -72,7 +82,8 @@ def _map(
     key: tuple[str, str], best: pd.DataFrame, first: pd.DataFrame, looks: dict[str, Style]
 ) -> Figure:
     family, told = key
-    ranking = _rankings(first, best, ACCURACY[told])
+    exact, methods = AMONG[told]
+    ranking = _rankings(_among(first, methods), best, exact)
     cells = dicts(best.sort_values(["m", "n"]))
     categories = dict(zip(first["method"], first["category"], strict=True))
     rows = [_tile(row, ranking[row["instance"]], looks, categories) for row in cells]
@@ -101,7 +112,7 @@ def _map(
         f"Who wins the first derivative of {family}, over n and m",
         READING,
         tiles(rows, list(looks.values())),
-        Table(name, f"Winners on {family}, answers: {told}", columns, table),
+        Table(name, f"Winners on {family}, among {told}", columns, table),
     )
 
 
@@ -156,8 +167,7 @@ def _winners(first: pd.DataFrame) -> Table:
         Column("Time of one call, µs", True),
         Column("Fastest that is exact to rounding"),
     )
-    exact = winners(first, exact=True)
-    best = {row["instance"]: _folded((row["method"], *row["tied"])) for row in dicts(exact)}
+    exact = {row["instance"]: _first(row) for row in dicts(winners(first, exact=True))}
     rows = [
         [
             row["instance"],
@@ -167,7 +177,7 @@ def _winners(first: pd.DataFrame) -> Table:
             _folded(row["tied"]),
             number(row["margin"]),
             micro(row["run_s"]),
-            best.get(row["instance"], NONE),
+            _exact(_first(row), exact.get(row["instance"], ())),
         ]
         for row in dicts(winners(first).sort_values(["family", "m", "n", "depth", "instance"]))
     ]
@@ -178,6 +188,16 @@ def _winners(first: pd.DataFrame) -> Table:
         columns,
         rows,
     )
+
+
+def _first(row: dict[str, Any]) -> tuple[str, ...]:
+    """The fastest and all that cannot be told from it."""
+    return row["method"], *row["tied"]
+
+
+def _exact(names: tuple[str, ...], exact: tuple[str, ...]) -> Cell:
+    same = bool(exact) and {*exact} == {*names}
+    return Cell("the same", _folded(exact).value) if same else _folded(exact)
 
 
 def _folded(names: tuple[str, ...]) -> Cell:

@@ -129,18 +129,17 @@ def _mean(group: Group) -> str:
 # --- tables -----------------------------------------------------------------------------------
 
 TALLY = tuple(Column(outcome.capitalize(), True) for outcome in OUTCOMES)
-WORST = (Column("Worst cell"), Column("Its ratio, ×", True))
+WORST = (Column("Worst, ×", True),)
 
 
 def _summary(group: Group) -> list[Any]:
-    """Mean, interval, counts of outcomes, the worst cell and its ratio."""
+    """Mean, interval, counts of outcomes, and the worst ratio, which unfolds its cell."""
     worst, ratio = group.worst, group.ratio
     return [
         number(ratio.value, tone=OUTCOMES[_outcome(group)]),
         interval(ratio.low, ratio.high),
         *(count(group.count(outcome)) for outcome in OUTCOMES),
-        worst.cell,
-        number(worst.value),
+        Cell(plain(worst.value), worst.value, "", (worst.cell,)),
     ]
 
 
@@ -171,7 +170,7 @@ def _pairs(made: list[Comparison]) -> Table:
     return Table(
         "engines",
         "Every in-house engine against every other: time of one call over time of one call. Means "
-        "by size unfold their intervals, and the cells that were left out the reasons.",
+        "by size unfold their intervals, the worst ratio its cell, what was left out the reasons.",
         columns,
         rows,
         plain=True,

@@ -236,7 +236,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         elif isinstance(value, list | tuple):
             yield f"{prefix}{key}", _listed(value)
         else:
-            yield f"{prefix}{key}", "not known" if value is None else str(value) or NONE
+            yield f"{prefix}{key}", str("" if value is None else value) or NONE
 
 
 PAGE = Page(name="environment", title="Method and environment", order=90, render=render)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -224,39 +225,50 @@ def _operations(name: str, title: str, cut: Cut, rows: list[dict[str, Any]]) -> 
 # --- exponents --------------------------------------------------------------------------------
 
 
-def _unexpected(grown: Sequence[Growth]) -> Iterator[Text]:
-    """A sentence for each method and axis whose exponents are not theory's."""
+def _unexpected(grown: Sequence[Growth]) -> Iterator[Text | Table]:
+    """How many exponents are theory's, and by method and axis those that are not."""
     flagged = [g for g in grown if g.verdict in UNEXPECTED]
     asked = [g for g in grown if g.verdict]
     if not asked:
         return
-    items = []
-    for key in dict.fromkeys(map(_curve, flagged)):
-        mine, tested = ([g for g in some if _curve(g) == key] for some in (flagged, asked))
-        items.append(_sentence(mine, len(tested)))
     tally = {said: sum(g.verdict == said for g in asked) for said in TONES if said}
     told = ", ".join(f"{UNEXPECTED.get(said, said)} in {times}" for said, times in tally.items())
-    yield Text(paragraphs=(f"{len(asked)} exponents have a theory: {told}.",), items=tuple(items))
+    yield Text(paragraphs=(f"{len(asked)} exponents have a theory: {told}.",))
+    columns = (
+        Column("Method"),
+        Column("Against"),
+        Column("Exponent of time over own f"),
+        Column("Theory", True),
+        Column("Unexpected"),
+        Column("On"),
+        Column("Why"),
+    )
+    rows = []
+    for key in dict.fromkeys(map(_curve, flagged)):
+        mine, tested = ([g for g in some if _curve(g) == key] for some in (flagged, asked))
+        rows.append(_explained(mine, len(tested)))
+    caption = "Times that do not grow as theory says, and why: counts of passes tell, where known"
+    if rows:
+        yield Table("unexpected", caption, columns, rows, plain=True)
 
 
 def _curve(g: Growth) -> tuple[str, str]:
     return g.cut.axis, g.method
 
 
-def _sentence(mine: Sequence[Growth], tested: int) -> str:
+def _explained(mine: Sequence[Growth], tested: int) -> list[Any]:
     first = mine[0]
     powers = [g.over.exponent for g in mine]
-    whys = {g.why: g.cut.name for g in mine}
-    counts = [(why, sum(g.why == why for g in mine)) for why in whys]
-    (why, _), *_ = ranked(dict(counts))
-    spread = plain(powers[0]) if len(powers) == 1 else f"{min(powers):.2f} to {max(powers):.2f}"
+    why, _ = ranked(Counter(g.why for g in mine))[0]
+    spread = f"{min(powers):.2f} to {max(powers):.2f}" if len(powers) > 1 else number(powers[0])
     names = ", ".join(g.cut.name for g in mine[:4]) + (" and others" if len(mine) > 4 else "")
-    against = "calls of f" if first.against == "calls_f" else first.against
-    return (
-        f"Unexpected: the time of {label(first.method)} over its own f grows like {against} to "
-        f"the {spread} where theory says {plain(first.expected)}, in {len(mine)} of {tested} "
-        f"curves ({names}): {why}."
-    )
+    curves = f"{len(mine)} of {tested} curve{'s' * (tested != 1)}"
+    theory = number(first.expected)
+    return [label(first.method), _against(first), spread, theory, curves, names, why]
+
+
+def _against(g: Growth) -> str:
+    return "calls of f" if g.against == "calls_f" else g.against
 
 
 def _exponents(grown: Sequence[Growth]) -> Table:
@@ -293,7 +305,7 @@ def _row(g: Growth) -> list[Any]:
     return [
         g.cut.name,
         label(g.method),
-        "calls of f" if g.against == "calls_f" else g.against,
+        _against(g),
         fixed(g.time.exponent),
         _bounds(g.time),
         fixed(g.over.exponent),

@@ -26,6 +26,7 @@ def bounded(rows: list[Row], series: Sequence[Style], title: str, bound: float) 
     ends = [{"x": bound, "g": f"bound: {bound:g}"}]
     looks = {"shape": _scaled("s", [s.name for s in series], [s.path for s in series])}
     ticks = {"format": "~r", "values": decades([bound, *(row["x"] for row in rows)])}
+    ticks["labelFlush"] = 16  # the last label does not hang over the edge
     x = {"field": "x", "type": "quantitative", "title": title, "scale": LOG, "axis": ticks}
     ink = {"color": {"value": "var(--ink)"}}
     tips = (("n", "method"), ("i", "instance"), ("xt", title), ("v", "verdict"))

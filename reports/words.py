@@ -183,7 +183,7 @@ def _refusals(records: pd.DataFrame) -> Iterator[Answer]:
     yield (
         "What did not work?",
         f"{len(wrong)} wrong answers, {len(bad)} failures, {refused} refusals among "
-        f"{len(asked)} cells.",
+        f"{len(asked)} cells{', controls apart' if len(asked) < len(records) else ''}.",
         f"{f'Wrong: {names}. ' if names else ''}{f'Failed: {failed}. ' if failed else ''}"
         "Each has its reason in the matrix below.",
     )

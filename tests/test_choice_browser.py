@@ -39,7 +39,7 @@ def test_a_choice_shows_one_option_and_the_address_keeps_it(
 
 def test_a_choice_of_two_words_finds_the_option_of_both(opened: Opened) -> None:
     page = opened.page
-    for told in ("any", "exact to rounding only"):
+    for told in ("all methods", "those exact to rounding"):
         choose(page, "map", "affine_tanh", told)
         selector = figure(page, f"map of affine_tanh, {told}")
         assert page.locator(f"{selector} .chart svg .mark-rect path").count() == 25

@@ -198,7 +198,7 @@ def test_our_own_judge_does_not_decide_whether_mistakes_go_unseen() -> None:
     blind = evidence(**{"rate|all|diffbench": {"value": 0.5}})
     assert verdict("4", blind) == HOLDS
     found = decided(evidence())["4"].findings
-    assert [(f.number, f.decides) for f in found] == [(1.0, False), (0.5, True)]
+    assert [(f.number, f.decides) for f in found] == [(100.0, False), (50.0, True)]
 
 
 # --- records --------------------------------------------------------------------------------------

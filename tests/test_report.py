@@ -39,7 +39,7 @@ PAGES = [
     "traces",
     "environment",
 ]
-FIGURES, DRAWN, LEGENDS = 55, 20, 15
+FIGURES, DRAWN, LEGENDS = 57, 20, 15
 LOADS = {"src", "href", "srcset", "poster", "action", "background", "xlink:href"}
 
 
@@ -276,7 +276,9 @@ def test_the_words_count_every_instance_whatever_the_order_of_the_records() -> N
     )
     assert said[2][1].startswith("For n ≥ 16 m, m > 1, reverse mode wins: alone in 6 of 6")
     assert said[4][1] == "Exact to rounding in 474 of 475 first derivatives."
-    assert said[7][1] == "4 wrong answers, 4 failures, 210 refusals among 2101 cells."
+    assert (
+        said[7][1] == "4 wrong answers, 4 failures, 210 refusals among 2101 cells, controls apart."
+    )
     told = synthetic.records().assign(run_s_low=1e-9, run_s_high=9.0)
     assert next(answers(told))[1] == (
         "No mode can be told from the others: ties in 30 of 30 instances."

@@ -12,7 +12,7 @@ import synthetic
 
 from diffbench.analysis.calls import break_even, leaders, spent
 from diffbench.analysis.cells import first_derivative
-from diffbench.analysis.crossover import winners
+from diffbench.analysis.crossover import BACKENDS, winners
 from diffbench.reports import cost, crossover, overview, scaling
 from diffbench.reports.formats import plain
 from diffbench.reports.maps import HATCHES
@@ -141,18 +141,18 @@ def test_what_is_unexpected_is_flagged_and_explained() -> None:
     for name in ("ratio_own_primal", "ratio_own_primal_low", "ratio_own_primal_high"):
         records.loc[bent, name] = 50.0
     found = list(scaling.PAGE.render(replace(run, records=records)))
-    (exponents,) = [b for b in found if isinstance(b, Table)]
+    unexpected, exponents = [b for b in found if isinstance(b, Table)]
     (row,) = [
         r for r in exponents.cells() if [c.text for c in r[:3]] == ["affine_tanh", "forward", "n"]
     ]
     assert (row[8].text, row[8].tone) == ("unexpected", "bad")
     assert "its passes grow as theory says" in row[8].more[0]
-    (words,) = [b for b in found if isinstance(b, Text) and b.items]
-    (said,) = [
-        item for item in words.items if "time of forward over its own f grows like n" in item
-    ]
-    assert "affine_tanh" in said
-    tally = re.findall(r"\d+", words.paragraphs[0])
+    (said,) = [r for r in unexpected.cells() if [c.text for c in r[:2]] == ["forward", "n"]]
+    assert "affine_tanh" in said[5].text
+    assert said[6].text == row[8].more[0]
+    told = [line for b in found if isinstance(b, Text) for line in b.paragraphs]
+    (words,) = [line for line in told if "have a theory" in line]
+    tally = re.findall(r"\d+", words)
     assert int(tally[0]) == sum(map(int, tally[1:]))
 
 
@@ -160,7 +160,7 @@ def test_what_is_unexpected_is_flagged_and_explained() -> None:
 
 
 def test_a_map_has_its_winners_their_letters_and_hatches() -> None:
-    drawn = figure("crossover", "map", "map of affine_tanh, any")
+    drawn = figure("crossover", "map", "map of affine_tanh, all methods")
     first = first_derivative(synthetic.records())
     best = {w["instance"]: w for w in winners(first).to_dict("records")}
     found = rows(drawn, k="tile")
@@ -187,18 +187,24 @@ def test_a_tie_is_blank_and_names_two() -> None:
     (tile,) = rows(drawn, k="tile", i="affine_tanh[m=4,n=4]")
     assert (tile["o"], tile["v"], tile["t"].count("=")) == (0.0, "tie", 1)
     assert len(rows(drawn, k="hatch")) < len(
-        rows(figure("crossover", "map", "map of affine_tanh, any"), k="hatch")
+        rows(figure("crossover", "map", "map of affine_tanh, all methods"), k="hatch")
     )
 
 
 def test_among_exact_answers_differences_win_nothing() -> None:
-    keys = [option.key for option in choice("crossover", "map").options]
-    assert keys == [("affine_tanh", "any"), ("affine_tanh", "exact to rounding only")]
-    every, exact = (
-        {t["s"] for t in rows(o.figures[0])} for o in choice("crossover", "map").options
-    )
+    found = {o.key[1]: o.figures[0] for o in choice("crossover", "map").options}
+    every = {tile["s"] for tile in rows(found["all methods"])}
+    exact = {tile["s"] for tile in rows(found["those exact to rounding"])}
     assert any(name.startswith("finite_difference") for name in every)
     assert not any(name.startswith("finite_difference") for name in exact)
+
+
+def test_the_two_modes_of_one_implementation_have_a_map_of_their_own() -> None:
+    found = {o.key[1]: o.figures[0] for o in choice("crossover", "map").options}
+    assert len(found) == 4  # the synthetic run has no compiled methods, and no map of them
+    for name in ("in-house", "jax"):
+        tiles = rows(found[f"forward and reverse mode, {name}"], k="tile")
+        assert {tile["s"] for tile in tiles} <= {*BACKENDS[name]}
 
 
 def test_without_a_grid_the_page_says_what_a_map_takes() -> None:

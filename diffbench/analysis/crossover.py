@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "BACKENDS",
     "MODES",
     "Border",
     "Winner",
@@ -29,6 +30,12 @@ __all__ = [
 
 PLACE = ["instance", "operator"]
 COLUMNS = [*PLACE, "family", "n", "m", "depth", "method", "run_s", "run_s_low", "run_s_high"]
+BACKENDS = {
+    # both modes of one implementation
+    "in-house": ("forward", "reverse"),
+    "compiled": ("compiled_forward", "compiled_reverse"),
+    "jax": ("jax[mode=forward]", "jax[mode=reverse]"),
+}
 MODES = {
     "forward AD": "forward mode",
     "reverse AD": "reverse mode",

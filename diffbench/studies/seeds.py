@@ -54,7 +54,7 @@ def passes() -> Iterator[StudyRow]:
         jacobian = ad.jacobian(curve, "forward")(X[2:3], np.arange(1.0, m + 1.0))
         taken.append(COUNTERS.directions if jacobian.shape == (m, 1) else 0)
     for name, value in (("fewest", min(taken)), ("most", max(taken))):
-        yield row(f"outputs|{name}", value, "forward passes", f"m = 1 to {MOST_OUTPUTS}, n = 1")
+        yield row(f"outputs|{name}", value, "passes", f"m = 1 to {MOST_OUTPUTS}, n = 1")
 
 
 def _rows(mode: str) -> list[Array]:

@@ -2,11 +2,19 @@
 "use strict";
 (({ all, state, save }) => {
   const links = all(".top nav a");
+  const bar = document.querySelector(".top nav");
   const sections = all("section.page");
-  const mark = (id) => links.forEach((link) => {
-    if (link.hash === "#" + id) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  });
+  let marked = "";
+  const mark = (id) => {
+    if (id === marked) return;
+    marked = id;
+    links.forEach((link) => {
+      if (link.hash !== "#" + id) return link.removeAttribute("aria-current");
+      link.setAttribute("aria-current", "true");
+      // On a narrow screen the menu is one line, which follows the reader.
+      return bar.scrollTo({ left: link.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2 });
+    });
+  };
   const go = (id) => {
     const section = document.getElementById(id);
     state.page = id;

@@ -103,7 +103,7 @@ def sizes(evidence: Evidence) -> Iterator[Finding]:
     yield Finding.exact(
         "Inputs of the largest function with one output",
         n,
-        "n, at m = 1",
+        "inputs",
         None,
         source=RECORDS,
         keys=keys(largest),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from diffbench.analysis.cells import trusted
 from diffbench.analysis.claims.cells import keys
 from diffbench.analysis.claims.evidence import RECORDS, Evidence, Finding
+from diffbench.analysis.crossover import BACKENDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["crossing", "crossings"]
 
 Array = NDArray[np.float64]
-BACKENDS = {
-    # both modes of one implementation
-    "in-house": ("forward", "reverse"),
-    "compiled": ("compiled_forward", "compiled_reverse"),
-    "jax": ("jax[mode=forward]", "jax[mode=reverse]"),
-}
 TIMES, OTHER = ("run_s", "run_s_low", "run_s_high"), " of reverse"
 DRAWS = 1000
 NORMAL = 1.959964  # a 95 % interval reaches so many standard deviations to each side

@@ -21,6 +21,7 @@ SLOPES = {
     "slope_roundoff|forward": -1.0,
     "slope_roundoff|central": -1.0,
 }
+PERCENT = 100.0
 FACTOR = 10.0  # between the step that theory gives and the best one measured
 
 
@@ -94,11 +95,11 @@ def mistakes(evidence: Evidence) -> Iterator[Finding]:
         ours = checker == "diffbench"
         yield Finding(
             what=f"Planted mistakes that {checker} sees",
-            number=float(row["value"]),
-            unit="share",
-            low=float(row["low"]),
-            high=float(row["high"]),
-            wanted="" if ours else "less than 1: some pass",
+            number=PERCENT * float(row["value"]),
+            unit="%",
+            low=PERCENT * float(row["low"]),
+            high=PERCENT * float(row["high"]),
+            wanted="" if ours else "less than 100 %: some pass",
             holds=None if ours else float(row["value"]) < 1.0,
             source="mutants",
             keys=(key,),
