@@ -265,6 +265,13 @@ def _svg(figure: Figure) -> str:
     return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
+def _whole(text: str) -> Any:
+    """A text whose numbers do not break at the sign of their power."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(\S*\de-\d+)", r'<span class="whole">\1</span>', str(escape(text))))
+
+
 @cache
 def templates() -> Any:
     """The environment of the templates: everything in them is escaped."""
@@ -286,5 +293,6 @@ def templates() -> Any:
     environment.filters["element"] = lambda root: Markup(markup(root))  # it escapes all text
     environment.filters["written"] = subscripts
     environment.filters["full"] = lambda value: forms(value)[0]
+    environment.filters["whole"] = _whole
     environment.filters["tied"] = lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%")
     return environment
