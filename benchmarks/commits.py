@@ -121,7 +121,7 @@ def forget(folder: Path, kept: Sequence[Commit]) -> None:
     """Remove the environments of all other commits: each takes a gigabyte."""
     names = {commit.short for commit in kept}
     for path in (folder / "env").iterdir():
-        if path.name not in names:
+        if path.is_dir() and path.name not in names:
             shutil.rmtree(path)
 
 
@@ -140,8 +140,9 @@ def _tree(root: Path, path: Path, commit: Commit) -> Iterator[Path]:
     """The files of a commit, as a worktree of git that is gone afterwards."""
     _removed(root, path)  # what one that was killed left behind
     try:
-        # By force: git may still remember a worktree whose folder is gone.
-        _git(root, "worktree", "add", "--quiet", "--force", "--detach", str(path), commit.hash)
+        # By force, twice: git may remember a worktree without its folder, and lock it.
+        force = ("--force", "--force")
+        _git(root, "worktree", "add", "--quiet", *force, "--detach", str(path), commit.hash)
         yield path
     finally:
         _removed(root, path)

@@ -117,7 +117,12 @@ class Dashboard:
     def make(self, names: Sequence[str]) -> Path:
         """Measure the commits of these names, the oldest first, and publish; the site's folder."""
         commits, aside = history(self.root, [find(self.root, name) for name in names])
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DashboardError(
+                f"--folder {self.folder}: {error.strerror}; give another"
+            ) from None
         with locked(self.folder) as mine:
             if not mine:
                 raise DashboardError(
@@ -142,6 +147,7 @@ class Dashboard:
 
 def default(root: Path) -> list[str]:
     """The current commit and the one before it, where the clone holds one."""
+    find(root, "HEAD")
     try:
         find(root, "HEAD~1")
     except DashboardError:

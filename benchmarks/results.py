@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, final
 
@@ -55,14 +55,16 @@ def level(folder: Path, machine: str, commits: Sequence[Commit], python: str) ->
 
     asv draws a line over the commits that agree in it, and no two environments have one path.
     """
-    for path in _saved(folder / machine, commits):
+    for path in chain.from_iterable(_saved(folder / machine, commit) for commit in commits):
         saved = json.loads(path.read_text(encoding="utf-8"))
         saved["python"] = saved["params"]["python"] = python
         path.write_text(json.dumps(saved), encoding="utf-8")
 
 
-def _saved(folder: Path, commits: Sequence[Commit]) -> list[Path]:
-    return [path for made in commits for path in sorted(folder.glob(f"{made.hash[:HASH]}-*.json"))]
+def _saved(folder: Path, commit: Commit) -> list[Path]:
+    """The files of a commit, the newest last: asv names each by the path of an interpreter."""
+    found = folder.glob(f"{commit.hash[:HASH]}-*.json")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
 
 
 def read(folder: Path, machine: str, commits: Sequence[Commit]) -> Trends:
@@ -72,7 +74,7 @@ def read(folder: Path, machine: str, commits: Sequence[Commit]) -> Trends:
     points = [
         point
         for place, commit in enumerate(commits, 1)
-        for path in _saved(folder / machine, [commit])
+        for path in _saved(folder / machine, commit)[-1:]
         for point in _points(json.loads(path.read_text(encoding="utf-8")), benchmarks, place)
     ]
     told = {key: str(value) for key, value in facts.items() if key != "version"}

@@ -46,7 +46,6 @@ SPREAD = calibrated(())
 
 
 @final
-@final
 class Took(NamedTuple):
     """Seconds on the wall, and of a processor: they differ where the machine has more to do."""
 

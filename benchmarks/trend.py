@@ -78,7 +78,9 @@ def _apart(a: Point, b: Point) -> bool:
 
 
 def _changes(trends: Trends) -> list[Any]:
-    steps = [pair for points in _cells(trends).values() for pair in pairwise(points)]
+    pairs = [pair for points in _cells(trends).values() for pair in pairwise(points)]
+    # Over a commit without a number nobody knows which of the two it was.
+    steps = [(a, b) for a, b in pairs if b.place == a.place + 1]
     changed = [(said, *pair) for pair in steps if (said := step(*pair))]
     columns = (
         Column("Commit"),

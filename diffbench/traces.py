@@ -16,7 +16,7 @@ from typing import Any, final
 
 import numpy as np
 
-from diffbench.ad.terms import ScalarTrace, Step, Term, TermNamespace, written
+from diffbench.ad.terms import Scalar, ScalarTrace, Step, Term, TermNamespace, written
 from diffbench.errors import BadSize, UnknownName
 from diffbench.problem import Instance
 
@@ -109,7 +109,7 @@ def _traced(instance: Instance) -> tuple[list[Step], list[int | float]]:
             f"takes at most {MOST_STEPS}; choose a smaller size"
         )
     flat = np.asarray(y, dtype=object).reshape(-1)
-    return trace.steps, [getattr(v, "index", v) for v in flat]
+    return trace.steps, [v.index if isinstance(v, Scalar) else float(v) for v in flat]
 
 
 def _operands(steps: list[Step], i: int, n: int) -> list[Term]:
@@ -227,8 +227,8 @@ def edges(instance: Instance) -> list[Edge]:
 
 
 def _short(value: float) -> str:
-    """Three decimals, as on the slides; three significant digits for what they would hide."""
-    if 0 < abs(value) < 0.01:
+    """Three decimals, as on the slides; three significant digits where those hide or feign some."""
+    if 0 < abs(value) < 0.01 or abs(value) >= 1e7:
         return f"{value:.3g}"
     text = f"{value:.3f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

@@ -134,7 +134,7 @@ def _value(value: float) -> str:
 
 
 def _interval(finding: Finding) -> str:
-    if finding.low is None or finding.high is None or finding.low == finding.high:
+    if blank(finding.low) or blank(finding.high) or finding.low == finding.high:
         return ""
     return f" ({_value(finding.low)} to {_value(finding.high)})"
 

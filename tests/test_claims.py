@@ -105,7 +105,7 @@ def test_with_all_evidence_every_claim_but_one_is_decided() -> None:
         for finding in claim.findings:
             assert finding.keys
             assert math.isfinite(finding.number)
-            assert finding.low is None or finding.low <= finding.number <= (finding.high or 0.0)
+            assert finding.low <= finding.number <= finding.high
 
 
 def test_without_any_evidence_every_claim_says_why_it_is_open() -> None:
@@ -124,18 +124,27 @@ def test_without_any_evidence_every_claim_says_why_it_is_open() -> None:
     [
         ("2", "replay|value|branch on values", {"value": 1.0}),
         ("2", "replay|gradient|fixed loop", {"value": 2.0}),
-        ("4", "rate|all|peer.check", {"value": 1.0}),
+        ("2", "replay|value|fixed loop", {"value": math.nan}),
+        ("4", "rate|all|peer.check", {"value": 1.0, "low": 0.995}),
         ("6", "slope_truncation|central", {"value": 1.5, "low": 1.4, "high": 1.6}),
         ("6", "slope_roundoff|forward", {"value": -0.5, "low": -0.6, "high": -0.4}),
         ("6", "envelope_argmin|forward", {"value": 1e-7}),
         ("6b", "careful|error", {"value": 2e-10}),
         ("8", "answer|loop|manual", {"unit": "right"}),
-        ("8", "answer|formula|symbolic[cse=no]", {"unit": "refuses"}),
+        ("8", "answer|loop|symbolic[cse=no]", {"unit": "right"}),
+        (
+            "9",
+            "chain|order|reverse",
+            {"reason": "sin, cos, multiply, exp, multiply, tanh, sech2, multiply"},
+        ),
+        ("9", "chain|order|forward", {"reason": "sin, exp, tanh, sech2, multiply, cos, multiply"}),
         ("9", "chain|apart", {"value": 5.0}),
         ("10", "line|lecture[n=2]|6", {"value": 11.652071455223086}),
         ("10", "line|lecture[n=2]|20", {"value": 1.7163378145367736}),
         ("11", "outputs|most", {"value": 2.0}),
+        ("11", "outputs|fewest", {"value": 0.0}),
         ("15", "product|error", {"value": 1.01}),
+        ("15", "product|error", {"value": None}),
         ("16/17", "multiplications|funnel|D(C(BA))", {"value": 55_500_001.0}),
         ("16/17", "multiplications|waist|reverse mode", {"value": 100_400_000.0}),
         ("17b", "multiplications|waist|(DC)(BA)", {"value": 2e8}),
@@ -171,6 +180,21 @@ def test_one_row_that_is_not_as_it_has_to_be_ends_a_claim(
 )
 def test_without_its_study_a_claim_is_open(row: str, study: str) -> None:
     assert verdict(row, evidence(without=study)) == OPEN
+
+
+@pytest.mark.parametrize("study", ["lecture_claims", "traces", "step_size", "programs"])
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_a_study_that_was_cut_off_decides_nothing(study: str, k: int) -> None:
+    rows = [row for row in studied() if row.study == study][:k]
+    ended = StudyRow(study=study, key="status|timeout", reason="its time was up")
+    table = synthetic.frame([*rows, ended], StudyRow)
+    nothing = Evidence(synthetic.records().iloc[:0], table)
+    assert {claim.verdict for claim in lecture(nothing)} == {OPEN}
+
+
+def test_a_check_that_saw_all_of_a_few_leaves_it_open() -> None:
+    few = {"value": 1.0, "low": 0.2}
+    assert verdict("4", evidence(**{"rate|all|peer.check": few})) == OPEN
 
 
 def test_an_interval_across_the_limit_leaves_a_claim_open() -> None:
@@ -221,18 +245,23 @@ def put(field: str, value: Any, **facts: Any) -> Change:
     return change
 
 
-def refuse(**facts: Any) -> Change:
-    """No answer wherever these facts are."""
+def put_all(field: str, value: Any, **facts: Any) -> Change:
+    """Another value wherever these facts are."""
 
     def change(table: pd.DataFrame) -> None:
         chosen = np.logical_and.reduce([table[name] == value for name, value in facts.items()])
-        table.loc[chosen, "status"] = "unsupported"
+        table.loc[chosen, field] = value
 
     return change
 
 
+def refuse(**facts: Any) -> Change:
+    """No answer wherever these facts are."""
+    return put_all("status", "unsupported", **facts)
+
+
 def slow(method: str) -> Change:
-    """A method that takes a hundred times as long."""
+    """A method that takes a thousand times as long."""
 
     def change(table: pd.DataFrame) -> None:
         mine = table["method"] == method
@@ -250,6 +279,7 @@ FORWARD, CENTRAL = (f"finite_difference[scheme={scheme}]" for scheme in ("forwar
         ("1", put("verdict", "degraded", method="forward")),
         ("1", put("sweeps", 2, method="reverse", operator="gradient")),
         ("3", refuse(category="symbolic", family="mlp")),
+        ("3", put_all("verdict", "wrong", category="numerical")),
         ("5", put("calls_f", 7, method=FORWARD, operator="gradient")),
         ("5", put("calls_f", 7, method=CENTRAL, operator="jacobian")),
         ("6b", put("verdict", "degraded", method="complex_step", operator="gradient")),
@@ -288,6 +318,56 @@ def test_without_its_methods_a_claim_is_open(row: str) -> None:
     zero = table[table["method"] == "zero"]
     without = "lecture_claims" if row == "6b" else ""
     assert verdict(row, evidence(without, records=zero)) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("row", "change"),
+    [
+        ("3", put_all("status", "timeout", category="symbolic", family="mlp")),
+        ("3", put_all("operator", "value", category="symbolic", family="mlp")),
+        ("14", put_all("verdict", "wrong", method="reverse")),
+    ],
+)
+def test_cells_that_say_nothing_leave_a_claim_open(row: str, change: Change) -> None:
+    table = synthetic.records().copy()
+    table.loc[table["category"] == "AD", "status"] = "unsupported"  # jax races by itself, too
+    change(table)
+    assert verdict(row, evidence(records=table)) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("row", "change"),
+    [
+        ("6b", put("verdict", "uninformative", method="complex_step", operator="gradient")),
+        # of two operations a gradient may take three times as many
+        ("22", put_all("primal_ops", 2, instance="logistic[depth=2]", method="reverse")),
+        # l_1 is x itself: no operation, and no factor from it on
+        ("7", put_all("primal_ops", 0, instance="logistic[depth=2]")),
+    ],
+)
+def test_cells_that_say_nothing_end_no_claim(row: str, change: Change) -> None:
+    table = synthetic.records().copy()
+    change(table)
+    assert verdict(row, evidence(records=table)) == HOLDS
+
+
+def test_two_machines_make_no_race_of_both() -> None:
+    table = synthetic.records()
+    twice = pd.concat([table, table.assign(machine="another")], ignore_index=True)
+    found = {f.what.rpartition(" ")[2]: f for f in decided(evidence(records=twice))["14"].findings}
+    assert found["in-house"].unit == "inputs, median of 5 curves"
+
+
+def test_variants_of_a_family_make_no_race_of_all() -> None:
+    table = synthetic.records()
+    mine = table[table["family"] == "rosenbrock"]
+    place = mine["n"].rank(method="dense").astype(int) % 3
+    split = mine.assign(
+        params=[f'{{"form": "{k}", "n": {n}}}' for k, n in zip(place, mine["n"], strict=True)]
+    )
+    assert mine["n"].nunique() < 9  # so that no form has three sizes
+    (claim,) = [c for c in lecture(evidence(records=split)) if c.statement.row == "14"]
+    assert claim.verdict == OPEN
 
 
 def test_a_way_that_was_not_asked_leaves_the_four_ways_open() -> None:
@@ -357,11 +437,9 @@ def test_the_crossing_has_a_bootstrap_interval_by_backend() -> None:
     found = {f.what.rpartition(" ")[2]: f for f in decided(evidence())["14"].findings}
     assert set(found) == {"in-house", "jax"}
     house = found["in-house"]
-    assert house.low is not None
-    assert house.high is not None
     # the model: 3e-5 + 2.5 n p = 4e-5 + 6 p with p = 1.5e-6 and a little: near n = 5
     assert 4.0 < house.low < house.number < house.high < 7.0
-    assert (house.unit, house.holds) == ("inputs, median of 5 families", True)
+    assert (house.unit, house.holds) == ("inputs, median of 5 curves", True)
     assert re.search(r"rosenbrock \d\.\d+ \(\d\.\d+ to \d\.\d+\)", house.reason)
 
 
@@ -376,7 +454,7 @@ def test_forward_mode_in_front_at_few_inputs_leaves_it_open() -> None:
 
 @pytest.mark.parametrize(
     ("right", "needs"),
-    [({"formula"}, True), ({"formula", "loop"}, False), (set(), False), (None, None)],
+    [({"formula"}, True), ({"formula", "loop"}, False), (set(), None), (None, None)],
 )
 def test_who_needs_a_closed_form(right: set[str] | None, needs: bool | None) -> None:
     assert needs_closed_form({"formula": 0, "loop": 1}, right)[0] is needs
@@ -476,6 +554,6 @@ def test_a_small_run_decides_what_it_can(tmp_path: Any, monkeypatch: pytest.Monk
     }
     del said["1"], said["14"]  # these depend on times
     # without numerical and symbolic methods; by hand, a loop on values is a program
-    known = {**dict.fromkeys(("3", "4", "5", "7", "13"), OPEN), "8": FAILS}
+    known = {**dict.fromkeys(("3", "4", "5", "6b", "7", "13"), OPEN), "8": FAILS}
     assert said == {row: known.get(row, HOLDS) for row in said}
     assert len(said) == len(ROWS) - 2

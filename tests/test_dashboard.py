@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,7 @@ def test_what_a_killed_start_left_is_no_hindrance(
     left = tmp_path / ".asv" / "tree" / made[0].short
     prepared.git(tmp_path, "worktree", "add", "--detach", str(left), made[1].hash)
     if not folder_stays:
+        prepared.git(tmp_path, "worktree", "lock", str(left))  # as git does while it makes one
         shutil.rmtree(left)
     commits.installed(tmp_path, tmp_path / ".asv", made[0])
     assert pip.seen[0] == prepared.SUBJECTS[0]
@@ -158,10 +160,11 @@ def test_asv_is_pointed_at_each_commit_and_old_environments_go(
     monkeypatch.setattr(dashboard.Dashboard, "publish", lambda self, *_: self.asv("publish"))
     monkeypatch.setattr(site, "scripts", lambda folder: folder)
     (tmp_path / ".asv" / "env" / "0123abcd").mkdir(parents=True)
+    (tmp_path / ".asv" / "env" / ".DS_Store").touch()
     prepared.dashboard(tmp_path).make(["HEAD", "HEAD~1"])
     runs = [("run", [commit.hash]) for commit in made]
     assert seen == [("machine", ["HEAD"]), *runs, ("publish", ["HEAD"])]
-    kept = {path.name for path in (tmp_path / ".asv" / "env").iterdir()}
+    kept = {path.name for path in (tmp_path / ".asv" / "env").iterdir() if path.is_dir()}
     assert kept == {commit.short for commit in made}
 
 
@@ -172,6 +175,13 @@ def test_two_at_once_do_not_mix(tmp_path: Path, made: list[Commit]) -> None:
         locked(board.folder),
         pytest.raises(DashboardError, match="another dashboard is being made in"),
     ):
+        board.make(["HEAD"])
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path, made: list[Commit]) -> None:
+    board = prepared.dashboard(tmp_path)
+    board.folder.touch()
+    with pytest.raises(DashboardError, match=r"--folder .*: File exists; give another$"):
         board.make(["HEAD"])
 
 
@@ -204,6 +214,25 @@ def test_the_numbers_are_those_of_asv_and_none_is_made_up(trends: results.Trends
     counted = [(p.place, p.method, p.value) for p in trends.points if p.title == "Calls of f"]
     assert counted == [(1, "forward", 33), (2, "forward", 33), (2, "reverse", 2)]
     assert len(trends.points) == 7
+
+
+def test_of_two_results_of_a_commit_the_newer_counts(
+    trends: results.Trends, tmp_path: Path, made: list[Commit]
+) -> None:
+    board = prepared.dashboard(tmp_path)
+    folder = board.folder / "results"
+    (newest,) = (folder / board.machine).glob(f"{made[1].hash[:8]}-*.json")
+    older = newest.with_name(f"{made[1].hash[:8]}-existing-_old_place.json")
+    older.write_text(newest.read_text(encoding="utf-8").replace("33", "66"), encoding="utf-8")
+    os.utime(older, (1, 1))
+    assert results.read(folder, board.machine, made).points == trends.points
+
+
+def test_a_change_over_a_commit_without_a_number_is_nobodys(trends: results.Trends) -> None:
+    points = tuple(replace(trends.points[0], place=k, value=v) for k, v in ((1, 1.0), (3, 9.0)))
+    told, table = trend._changes(replace(trends, points=points))
+    assert told.paragraphs[0].startswith("0 of 0 steps")
+    assert table.rows == []
 
 
 @pytest.mark.parametrize(

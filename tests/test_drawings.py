@@ -140,7 +140,7 @@ def test_a_variable_used_twice_by_a_step_has_two_edges(found: list[Trace]) -> No
     assert len(set(twice)) == len(twice) == len(trace.partials)
 
 
-@pytest.mark.parametrize("f", [lambda x, xp: x[0], lambda x, xp: 2.0])
+@pytest.mark.parametrize("f", [lambda x, xp: x[0], lambda x, xp: 2.0, lambda x, xp: 2])
 def test_a_function_without_an_operation_is_drawn_as_well(f: Any) -> None:
     family = replace(
         discover(kinds=("problems",)).families["logistic"],

@@ -166,7 +166,7 @@ class Border:
 
 
 def border(rows: pd.DataFrame, values: pd.Series[float]) -> Border | None:
-    """The border of the mode that holds the most cells; None where none holds two sizes alone."""
+    """The border of the mode that is fastest alone in most cells; None where no mode has one."""
     found = [_border(rows.assign(at=values), name) for name in sorted(set(rows["method"]))]
     held = [b for b in found if b is not None]
     return max(held, key=lambda b: (b.alone, b.cells, b.mode), default=None)

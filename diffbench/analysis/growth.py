@@ -13,7 +13,7 @@ from diffbench.analysis.scaling import TOLERANCE, Fit, exponent, kind_of, theory
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COUNTED", "Growth", "growth", "operations"]
+__all__ = ["COUNTED", "Growth", "growth", "operations", "over_own"]
 
 # What a method of each kind counts in one call: its passes.
 COUNTED = {"numerical": "calls_f", "forward AD": "directions", "reverse AD": "sweeps"}
@@ -46,19 +46,27 @@ def growth(cut: Cut, method: str) -> Growth:
     by_calls = cut.axis == "n" and theory(method, category, "calls") is not None
     against = "calls_f" if by_calls else cut.axis
     expected = theory(method, category, "calls" if by_calls else cut.axis)
-    x, y, floor, ratio = (_floats(rows, k) for k in (against, "run_s", "empty_call_s", OVER))
-    primal = [a / b if b > 0 else 0.0 for a, b in zip(y, ratio, strict=True)]
+    x, y, floor = (_floats(rows, k) for k in (against, "run_s", "empty_call_s"))
     time = exponent(x, y, floor, bounds=_bounds(rows, "run_s"))
-    over = exponent(x, ratio, floor, (y, primal), bounds=_bounds(rows, OVER))
+    over = over_own(rows, against)
     field = COUNTED.get(kind_of(method, category), "")
     count = None if not field or rows[field].isna().any() else _floats(rows, field)
     counted = None if count is None else exponent(_floats(rows, cut.axis), count, least=2)
     said = verdict(over, expected)
-    why = _why(over, expected, counted, cut.axis) if said == "does not hold" else ""
+    why = ""
+    if expected is not None and said == "does not hold":
+        why = _why(over, expected, counted, cut.axis)
     return Growth(cut, method, against, time, over, counted, expected, said, why)
 
 
 OVER = "ratio_own_primal"
+
+
+def over_own(rows: pd.DataFrame, against: str) -> Fit:
+    """The exponent of the time over the own f against a column of one method's rows of a cut."""
+    x, y, floor, ratio = (_floats(rows, k) for k in (against, "run_s", "empty_call_s", OVER))
+    primal = [a / b if b > 0 else 0.0 for a, b in zip(y, ratio, strict=True)]
+    return exponent(x, ratio, floor, (y, primal), bounds=_bounds(rows, OVER))
 
 
 def _floats(rows: pd.DataFrame, field: str) -> list[float]:
@@ -69,16 +77,15 @@ def _bounds(rows: pd.DataFrame, field: str) -> tuple[Sequence[float], Sequence[f
     return _floats(rows, f"{field}_low"), _floats(rows, f"{field}_high")
 
 
-def _why(over: Fit, expected: float | None, counted: Fit | None, axis: str) -> str:
-    """What the counts say about an exponent that theory does not give."""
-    power = 0.0 if expected is None else expected
-    known = counted is not None and math.isfinite(counted.exponent)
-    if known and counted is not None and abs(counted.exponent - power) > 3 * TOLERANCE:
+def _why(over: Fit, power: float, counted: Fit | None, axis: str) -> str:
+    """What the counts say about an exponent that is not theory's."""
+    counted = counted if counted is not None and math.isfinite(counted.exponent) else None
+    if counted is not None and abs(counted.exponent - power) > 3 * TOLERANCE:
         return (
             f"its passes themselves grow like {axis} to the {counted.exponent:.2f}: it takes "
             f"{'fewer' if counted.exponent < power else 'more'} of them than theory's dense method"
         )
-    agreed = "its passes grow as theory says, but " if known else ""
+    agreed = "its passes grow as theory says, but " if counted is not None else ""
     if over.exponent < power:
         return (
             f"{agreed}time grows more slowly: what a call or a pass costs whatever the size "

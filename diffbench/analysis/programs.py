@@ -14,11 +14,11 @@ def needs_closed_form(
 
     ``decisions`` has the decisions that values take in each program, ``right`` the programs whose
     gradient is right (None: nobody was asked). It needs one where no program whose path values
-    decide is right, and some other is.
+    decide is right, and some other is; who has none right, as without its package, decides nothing.
     """
     by_values = {name for name, times in decisions.items() if times}
     others = decisions.keys() - by_values
-    if right is None or not by_values or not others:
+    if not right or not by_values or not others:
         return None, "this run holds too few answers to decide it"
     took = len(by_values & set(right)), len(others & set(right))
     program = "; what it gives there is itself a program" if took[0] else ""

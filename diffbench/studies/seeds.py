@@ -47,12 +47,14 @@ def by_hand(x: Array) -> Array:
 
 
 def passes() -> Iterator[StudyRow]:
-    """Forward passes for the derivatives of all m outputs of one input, m = 1 to 1000."""
+    """Forward passes for all m derivatives by one input, m = 1 to 1000; 0 where one is wrong."""
     taken = []
     for m in range(1, MOST_OUTPUTS + 1):
         COUNTERS.reset()
-        jacobian = ad.jacobian(curve, "forward")(X[2:3], np.arange(1.0, m + 1.0))
-        taken.append(COUNTERS.directions if jacobian.shape == (m, 1) else 0)
+        k = np.arange(1.0, m + 1.0)
+        slopes = ad.jacobian(curve, "forward")(X[2:3], k)
+        right = slopes.shape == (m, 1) and np.allclose(slopes[:, 0], k * np.cos(k * X[2]), 1e-13)
+        taken.append(COUNTERS.directions if right else 0)
     for name, value in (("fewest", min(taken)), ("most", max(taken))):
         yield row(f"outputs|{name}", value, "passes", f"m = 1 to {MOST_OUTPUTS}, n = 1")
 

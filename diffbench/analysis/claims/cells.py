@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from diffbench.analysis.cells import FIRST_ORDER, Cut, answered, cuts
-from diffbench.analysis.claims.counts import EXPERIMENTS, LEAST_OPS
-from diffbench.analysis.claims.evidence import HOLDS, OPEN, RECORDS, Evidence, Finding
+from diffbench.analysis.cells import FIRST_ORDER, Cut, answered, cuts, trusted
+from diffbench.analysis.claims.counts import EXPERIMENTS, LEAST_OPS, LEAST_SIZES
+from diffbench.analysis.claims.evidence import HOLDS, MAKES, OPEN, RECORDS, Evidence, Finding
+from diffbench.analysis.growth import over_own
 from diffbench.analysis.scaling import TOLERANCE, Fit, exponent, verdict
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ CLASSES = {
     "reverse AD": "automatic",
     "AD": "automatic",
 }
-MAKES = {"holds": True, "does not hold": False}
-LEAST_SIZES = 3  # to speak of growth
 COMPLEX = "complex_step"
 TREE = "symbolic[cse=no]"
 
@@ -53,8 +52,8 @@ def counted(
                     what=claim.sentence.rstrip("."),
                     number=claim.number,
                     unit=claim.unit,
-                    low=claim.low,
-                    high=claim.high,
+                    low=claim.number,
+                    high=claim.number,
                     wanted=wanted,
                     holds=claim.verdict == HOLDS,
                     source=RECORDS,
@@ -69,26 +68,37 @@ def counted(
 
 
 def classes(evidence: Evidence) -> Iterator[Finding]:
-    """Families that some method of each way takes; without a way in the run it stays open."""
-    records = evidence.records
+    """Families that some method of each way takes, with a derivative that is not wrong.
+
+    What was refused, or answered wrongly, ends the claim. What was not asked, or ran out of time
+    or memory, leaves it open.
+    """
+    families = sorted(evidence.records["family"].unique())
+    records = evidence.records[evidence.records["operator"] != "value"]
     way = records["category"].map(CLASSES)
-    ok = answered(records)
-    families = sorted(records["family"].unique())
     for name in dict.fromkeys(CLASSES.values()):
         asked = records[way == name]
-        took = ok[(way.reindex(ok.index) == name) & (ok["operator"] != "value")]
-        taken = set(took["family"])
-        left = [family for family in families if family not in taken]
+        took = answered(asked)
+        took = took[took["verdict"] != "wrong"]
+        left = sorted({*families} - {*took["family"]})
+        ended = asked.groupby("family")["status"].agg(lambda said: {*said} <= {"ok", "unsupported"})
         yield Finding.exact(
             f"Families that some method takes: {name}",
-            len(taken),
+            len(families) - len(left),
             f"of {len(families)} families",
-            None if asked.empty else not left,
+            _taken(left, ended) if len(asked) else None,
             wanted=f"{len(families)}",
             source=RECORDS,
             keys=keys(took.drop_duplicates("family")),
-            reason=f"refused or not asked: {', '.join(left)}" if left else "",
+            reason=f"no right derivative of {', '.join(left)}" if left else "",
         )
+
+
+def _taken(left: list[str], ended: pd.Series[bool]) -> bool | None:
+    """Whether all families were taken; open where those left were not asked to their end."""
+    if not left:
+        return True
+    return False if any(ended.get(family) for family in left) else None
 
 
 def sizes(evidence: Evidence) -> Iterator[Finding]:
@@ -182,25 +192,16 @@ def growth(
     """
 
     def find(evidence: Evidence) -> Iterator[Finding]:
-        records = answered(evidence.records)
-        mine = records[(records["method"] == method) & records["run_s"].notna()]
+        records = trusted(evidence.records)
+        mine = records[records["method"] == method]
         mine = mine if m is None else mine[mine["m"] == m]
-        fits = [(cut, _fit(cut, field)) for cut in cuts(mine, axis, LEAST_SIZES)]
+        fits = [(cut, over_own(cut.rows, field)) for cut in cuts(mine, axis, LEAST_SIZES)]
         known = [(cut, fit) for cut, fit in fits if math.isfinite(fit.low)]
         if known:
             cut, fit = min(known, key=lambda pair: (-pair[1].points, pair[1].high - pair[1].low))
             yield _slope(cut, fit, method, field, expected)
 
     return find
-
-
-def _fit(cut: Cut, field: str) -> Fit:
-    x, y, floor, ratio = (
-        cut.rows[name].astype(float).tolist()
-        for name in (field, "run_s", "empty_call_s", "ratio_own_primal")
-    )
-    primal = [a / b if b > 0 else 0.0 for a, b in zip(y, ratio, strict=True)]
-    return exponent(x, ratio, floor, (y, primal))
 
 
 def _slope(cut: Cut, fit: Fit, method: str, field: str, expected: float) -> Finding:

@@ -17,10 +17,10 @@ from diffbench.analysis.scaling import factors, steps
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BOUND", "LEAST_OPS", "Claim", "Experiment", "claims", "swell_series"]
+__all__ = ["BOUND", "LEAST_OPS", "LEAST_SIZES", "Claim", "Experiment", "claims", "swell_series"]
 
 BOUND = 5.0  # operations of a gradient over those of f, all arithmetic counted (Baur and Strassen)
-LEAST_SIZES = 3  # depths, to speak of growth
+LEAST_SIZES = 3  # to speak of growth
 LEAST_OPS = 3  # a primal of fewer operations has no ratio worth the name
 DIFFERENCES = "finite_difference[scheme={}]"
 TREE, GRAPH = "symbolic[cse=no]", "reverse"
@@ -112,8 +112,14 @@ def swell_series(
     return longest.drop_duplicates(axis).sort_values(axis)
 
 
+def _grown(records: pd.DataFrame, method: str, field: str) -> pd.DataFrame:
+    """The series of the logistic map from where its iterate is a formula, not x itself."""
+    rows = swell_series(records, "logistic", method, field, "depth")
+    return rows[rows["primal_ops"] >= LEAST_OPS]
+
+
 def _tree_swells(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFrame] | None:
-    rows = swell_series(records, "logistic", TREE, "tree_ops", "depth")
+    rows = _grown(records, TREE, "tree_ops")
     if len(rows) < LEAST_SIZES:
         return None
     depths, sizes = _series(rows, "tree_ops")
@@ -123,7 +129,7 @@ def _tree_swells(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFrame]
 
 
 def _graph_is_linear(records: pd.DataFrame) -> tuple[float, bool, str, pd.DataFrame] | None:
-    rows = swell_series(records, "logistic", GRAPH, "graph_ops", "depth")
+    rows = _grown(records, GRAPH, "graph_ops")
     if len(rows) < LEAST_SIZES:
         return None
     depths, sizes = _series(rows, "graph_ops")

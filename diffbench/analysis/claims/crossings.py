@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.analysis.cells import trusted
+from diffbench.analysis.cells import cuts, trusted
 from diffbench.analysis.claims.cells import keys
+from diffbench.analysis.claims.counts import LEAST_SIZES
 from diffbench.analysis.claims.evidence import RECORDS, Evidence, Finding
 from diffbench.analysis.crossover import BACKENDS
 
@@ -30,7 +31,6 @@ Array = NDArray[np.float64]
 TIMES, OTHER = ("run_s", "run_s_low", "run_s_high"), " of reverse"
 DRAWS = 1000
 NORMAL = 1.959964  # a 95 % interval reaches so many standard deviations to each side
-LEAST_SIZES = 3
 MANY = 1000  # inputs: with so many forward mode must be behind
 
 
@@ -85,15 +85,13 @@ def crossings(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _races(slow: pd.DataFrame, fast: pd.DataFrame) -> Iterator[Race]:
-    """Both modes on the same instances, one an n."""
-    place = ["family", "machine", "n", "instance"]
+    """Both modes on the same instances, along the longest cut of each family."""
+    place = ["machine", "instance"]
     both = slow.merge(fast[[*place, "method", *TIMES]], on=place, suffixes=("", OTHER))
-    for (family, _), pairs in both.sort_values(place).groupby(["family", "machine"], sort=True):
-        race = pairs.drop_duplicates("n")
-        if len(race) >= LEAST_SIZES:
-            (above, a), (below, b) = _logs(race), _logs(race, OTHER)
-            n = race["n"].to_numpy(float)
-            yield Race(str(family), n, above - below, np.hypot(a, b), _keys(race))
+    for cut in cuts(both, "n", LEAST_SIZES) if len(both) else []:
+        (above, a), (below, b) = _logs(cut.rows), _logs(cut.rows, OTHER)
+        n = cut.rows["n"].to_numpy(float)
+        yield Race(cut.name, n, above - below, np.hypot(a, b), _keys(cut.rows))
 
 
 def _keys(race: pd.DataFrame) -> tuple[str, ...]:
@@ -124,10 +122,10 @@ def _finding(name: str, races: list[Race]) -> Finding:
     return Finding(
         what=f"Reverse beats forward mode from this n on: {name}",
         number=median(at),
-        unit=f"inputs, median of {len(races)} families",
+        unit=f"inputs, median of {len(races)} curves",
         low=low,
         high=high,
-        wanted="reverse faster at the largest n of each family",
+        wanted="reverse faster at the largest n of each",
         holds=False if False in won else None if None in won else True,
         source=RECORDS,
         keys=tuple(key for race in races for key in race.keys),

@@ -13,9 +13,20 @@ from diffbench.analysis.cells import dicts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FAILS", "HOLDS", "OPEN", "RECORDS", "Decided", "Evidence", "Finding", "Statement"]
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "MAKES",
+    "OPEN",
+    "RECORDS",
+    "Decided",
+    "Evidence",
+    "Finding",
+    "Statement",
+]
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "not decidable here"
+MAKES = {HOLDS: True, FAILS: False}
 RECORDS = "records"
 
 
@@ -24,7 +35,7 @@ RECORDS = "records"
 class Finding:
     """One number that the run measured.
 
-    ``low`` and ``high`` bound it (95 %); for an exact count they equal it, and they are None where
+    ``low`` and ``high`` bound it (95 %); for an exact count they equal it, and they are NaN where
     there is no interval. ``holds`` is None where the number leaves the claim open. A finding that
     does not ``decide`` stands beside those that do. ``source`` is ``records`` or the name of a
     study, ``keys`` name the rows: ``instance · operator · method``, or the study's keys.
@@ -33,8 +44,8 @@ class Finding:
     what: str
     number: float
     unit: str
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     wanted: str
     holds: bool | None
     source: str
@@ -54,7 +65,10 @@ class Finding:
 @final
 @dataclass(frozen=True)
 class Evidence:
-    """A run's records and studies, and the claims that are decided already, by row."""
+    """A run's records and studies, and the claims that are decided already, by row.
+
+    A study whose own job ended early decides nothing: the rows that it left are not all.
+    """
 
     records: pd.DataFrame
     studies: pd.DataFrame
@@ -65,7 +79,7 @@ class Evidence:
         found: dict[str, dict[str, dict[str, Any]]] = {}
         for row in dicts(self.studies) if len(self.studies) else []:
             found.setdefault(row["study"], {})[row["key"]] = row
-        return found
+        return {name: rows for name, rows in found.items() if not _cut_off(rows)}
 
     def study(self, name: str, prefix: str = "") -> dict[str, dict[str, Any]]:
         """The rows of a study by key, those whose key begins with ``prefix``."""
@@ -76,6 +90,11 @@ class Evidence:
         """The value of one row of a study, NaN where there is none."""
         row = self._studies.get(name, {}).get(key)
         return math.nan if row is None or row["value"] is None else float(row["value"])
+
+
+def _cut_off(rows: Iterable[str]) -> bool:
+    """Whether the job of the study itself ended early: those of its methods add their names."""
+    return any(key.startswith("status|") and key.count("|") == 1 for key in rows)
 
 
 @final

@@ -134,6 +134,7 @@ LECTURE: tuple[Statement, ...] = (
         "halved steps extrapolated to h = 0 on the function of claim 6.",
         _all(cells.careful, surveyed.extrapolated),
         CELLS,
+        needs=3,
     ),
     Statement(
         "7",
@@ -159,8 +160,9 @@ LECTURE: tuple[Statement, ...] = (
     Statement(
         "9",
         "The two modes are the two brackets of dy/dw2 dw2/dw1 dw1/dx, and give the same number.",
-        "Both modes differentiate tanh exp sin x at a thousand points; the order of operations is "
-        "read off the derivative programs.",
+        "Both modes differentiate tanh exp sin x at a thousand points. The order of operations is "
+        "read off the derivative programs: forward mode multiplies a slope in as soon as its value "
+        "is known, reverse mode only when all values are.",
         _all(
             rows(
                 "Distance of the two brackets",
@@ -171,6 +173,7 @@ LECTURE: tuple[Statement, ...] = (
             own.orders,
         ),
         OWN,
+        needs=3,
     ),
     Statement(
         "10",
@@ -187,7 +190,7 @@ LECTURE: tuple[Statement, ...] = (
         "Forward passes are counted for m = 1 to 1000 outputs; the time over that of f is fitted "
         "against m.",
         _all(
-            rows("Forward passes for one input, most of all m", "outputs|most", 1.0, "1"),
+            own.one_pass,
             growth("forward", "m", "m", 0.0),
         ),
         OWN,

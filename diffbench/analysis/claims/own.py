@@ -13,6 +13,7 @@ __all__ = [
     "ULPS",
     "accumulated",
     "bracketed",
+    "one_pass",
     "optimum",
     "orders",
     "owned",
@@ -33,13 +34,13 @@ def rows(
     def find(evidence: Evidence) -> Iterator[Finding]:
         found = evidence.study(OWN, prefix)
         if found:
-            values = [float(row["value"]) for row in found.values()]
+            values = [_number(row) for row in found.values()]
             said = [str(row["reason"]) for row in found.values() if row["reason"]]
             yield Finding.exact(
                 what,
-                max(values),
+                math.nan if any(map(math.isnan, values)) else max(values),
                 next(iter(found.values()))["unit"],
-                max(values) <= limit if decides else None,
+                all(value <= limit for value in values) if decides else None,
                 wanted=wanted,
                 source=OWN,
                 keys=tuple(found),
@@ -48,6 +49,10 @@ def rows(
             )
 
     return find
+
+
+def _number(row: dict[str, Any]) -> float:
+    return math.nan if row["value"] is None else float(row["value"])
 
 
 # --- traces ---------------------------------------------------------------------------------------
@@ -106,10 +111,26 @@ def accumulated(evidence: Evidence) -> Iterator[Finding]:
 # --- brackets -------------------------------------------------------------------------------------
 
 
+BEFORE = {"forward": 2, "reverse": 0}  # products of slopes before the chain's last value, tanh
+
+
 def orders(evidence: Evidence) -> Iterator[Finding]:
-    """The operations of both brackets of the scalar chain, in their order."""
-    for key, row in evidence.study(OWN, "chain|order|").items():
-        yield _shown(f"Operations in {key.rpartition('|')[2]} order", key, row)
+    """How many products of slopes each bracket of the scalar chain forms before the last value."""
+    for mode, wanted in BEFORE.items():
+        key = f"chain|order|{mode}"
+        for row in evidence.study(OWN, key).values():
+            before, last, _ = str(row["reason"]).partition("tanh")
+            done = before.count("multiply")
+            yield Finding.exact(
+                f"Products of slopes before the last value, {mode} mode",
+                done,
+                f"of {str(row['reason']).count('multiply')} products",
+                bool(last) and done == wanted,
+                wanted=f"{wanted}",
+                source=OWN,
+                keys=(key,),
+                reason=f"{row['value']:.0f} operations: {row['reason']}",
+            )
 
 
 def bracketed(evidence: Evidence) -> Iterator[Finding]:
@@ -171,6 +192,22 @@ def optimum(evidence: Evidence) -> Iterator[Finding]:
 
 
 # --- seeds ----------------------------------------------------------------------------------------
+
+
+def one_pass(evidence: Evidence) -> Iterator[Finding]:
+    """Passes of forward mode for one input: neither more nor, by a wrong answer, none."""
+    fewest, most = (evidence.study(OWN, f"outputs|{name}") for name in ("fewest", "most"))
+    for row, least in zip(most.values(), fewest.values(), strict=True):
+        yield Finding.exact(
+            "Forward passes for one input, most of all m",
+            float(row["value"]),
+            row["unit"],
+            least["value"] == row["value"] == 1.0,
+            wanted="1, with every derivative right",
+            source=OWN,
+            keys=(*fewest, *most),
+            reason=f"{row['reason']}; at least {least['value']:.0f}",
+        )
 
 
 def owned(evidence: Evidence) -> Iterator[Finding]:
