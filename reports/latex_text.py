@@ -24,7 +24,10 @@ SIGNS = {
     "~": r"\textasciitilde{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
-    "|": r"\textbar{}",
+    # where a long name or an address may break
+    "|": r"\textbar{}\allowbreak{}",
+    "/": r"/\allowbreak{}",
+    ",": r",\allowbreak{}",
     '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}",
     "'": r"\textquotesingle{}",
