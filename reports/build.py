@@ -69,6 +69,8 @@ STYLESHEETS = (
     "traces.css",
     "print.css",
 )
+# The report's own ids, of its template and scripts, which no page may take.
+OWN = ("announce", "content", "data", "print", "theme", "vg-tooltip-element")
 WIDEST = 64  # columns of a table whose numbers are set to the right
 DIGITS = 10  # of the number behind a cell
 
@@ -152,7 +154,8 @@ def laid_out(
     """The pages of the report, in order: name, id, title and blocks of each."""
     runs = [run] if beside is None else [run, beside]
     found = _built_in(len(runs)) if pages is None else [p for p in pages if p.runs == len(runs)]
-    return [_render(page, *runs) for page in ordered(found, edition)]
+    ids = set(OWN)
+    return [_render(page, ids, *runs) for page in ordered(found, edition)]
 
 
 def _built_in(runs: int = 1) -> list[Page]:
@@ -162,13 +165,14 @@ def _built_in(runs: int = 1) -> list[Page]:
     return [page for page in found if isinstance(page, Page) and page.runs == runs]
 
 
-def _render(page: Page, *runs: Any) -> dict[str, Any]:
+def _render(page: Page, ids: set[str], *runs: Any) -> dict[str, Any]:
     # A page may be a plugin's: what it raises is shown in its place, and the others stand.
     try:
         blocks = list(page.render(*runs))
     except Exception as error:
         blocks = [Text(paragraphs=(f"This page failed: {type(error).__name__}: {error}",))]
-    return {"name": page.name, "id": identifier(page.name), "title": page.title, "blocks": blocks}
+    own = apart(identifier(page.name), ids)
+    return {"name": page.name, "id": own, "title": page.title, "blocks": blocks}
 
 
 def _versus(pages: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -38,6 +38,10 @@ def test_buttons_zoom_and_reset(opened: Opened) -> None:
     press(page, selector, "Reset zoom")
     assert {axis: domain(page, selector, axis) for axis in "xy"} == whole
     assert reset.is_disabled()
+    assert reset.evaluate("(button) => document.activeElement === button")
+    page.locator("#announce").evaluate("(said) => { said.textContent = ''; }")
+    page.keyboard.press("Enter")  # and does nothing
+    assert page.locator("#announce").text_content() == ""
     assert "zoom" not in page.evaluate("location.hash")
 
 
@@ -135,11 +139,15 @@ def test_an_address_of_nonsense_does_no_harm(browser: Browser, report: Path) -> 
         "digits by method": "\u001f\u001f1,2",
     }
     parts = "&".join(f"zoom:{figure}={value}" for figure, value in zooms.items())
-    hash = f"#overview&{parts}&sort:winners=99&off:winners=-\u001f77&k:x=y&hide=&=&linear=a:b"
+    unasked = "find:verdicts=x&off:verdicts=-\u001f0"  # of a table without these controls
+    hash = f"#overview&{parts}&sort:winners=99&off:winners=-\u001f77&k:x=y&hide=100%&=&linear=a:b"
+    hash = f"{hash}&{unasked}"
     for made in open_report(browser, report, 1400, "light", hash):
         for drawn in zooms:
             figure(made.page, drawn)
         assert made.page.locator('.table[data-name="winners"] th:visible').count() > 5
+        assert made.page.locator("#t-verdicts tbody tr:visible").count() > 5
+        assert made.page.locator("#t-verdicts th").first.is_visible()
 
 
 def saved(page: Page, selector: str, name: str) -> bytes:

@@ -71,6 +71,9 @@ def test_what_was_unfolded_and_changed_is_printed_so(opened: Opened) -> None:
     selector = figure(page, "time rosenbrock n")
     other = page.locator('figure[data-name="accuracy against cost"]')
     swell = page.locator('figure[data-name="swell logistic"]')
+    page.locator('.choice[data-name="engines"] select').first.select_option(index=1)
+    chosen = page.locator('.choice[data-name="engines"] .option:visible figure').first
+    assert chosen.locator(".static, .chart svg").count() == 0  # neither a picture nor in view
     page.locator(f"{selector} summary", has_text="The table behind").click()
     page.evaluate("window.print = () => { window.printed = true; }")
     legend_of(page, selector).locator('li[data-series="autograd"] button').click()
@@ -86,3 +89,4 @@ def test_what_was_unfolded_and_changed_is_printed_so(opened: Opened) -> None:
         assert not changed.locator('li[data-series="autograd"]').is_visible()
     assert swell.locator(".static").is_visible()
     assert not swell.locator(".chart").is_visible()
+    assert chosen.locator(".chart svg").is_visible()  # though nobody has scrolled there

@@ -28,6 +28,7 @@ from browsing import (
 from playwright.sync_api import Browser
 from small_runs import told
 
+from diffbench.page import Page
 from diffbench.reports import build
 
 # --- as it opens ------------------------------------------------------------------------------
@@ -139,6 +140,12 @@ def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened: Opened) -
     heading.get_by_role("button").click()
     assert [float(v) for v in column(page, "winners", 8)] == sorted(up, reverse=True)
     assert heading.get_attribute("aria-sort") == "descending"
+    page.evaluate("document.querySelector('#t-winners tbody').rows[3].cells[8].dataset.v = ''")
+    for _ in range(2):  # a cell without a number comes last both ways
+        heading.get_by_role("button").click()
+        numbers = column(page, "winners", 8)
+        assert numbers.index("") == len(up) - 1
+    assert float(numbers[0]) == max(up)
 
 
 def test_the_filter_keeps_the_rows_with_all_its_words(opened: Opened) -> None:
@@ -261,6 +268,48 @@ def test_the_menu_leads_to_its_page_and_marks_it(opened: Opened) -> None:
     assert page.evaluate("location.hash") == "#traces"
     page.wait_for_selector('nav a[aria-current][href="#traces"]')
     assert page.locator("#traces").bounding_box()["y"] < 200  # type: ignore[index]  # it is shown
+    with page.context.expect_page() as tab:
+        page.get_by_role("link", name="Cost").click(modifiers=["Control"])
+    tab.value.close()
+    assert page.evaluate("location.hash") == "#traces"
+
+
+def test_links_within_keep_what_is_chosen_and_a_typed_address_is_opened(opened: Opened) -> None:
+    page = opened.page
+    for _ in range(2):
+        page.locator("#theme").click()
+    page.locator('.verdicts a[href="#c-3"]').click()
+    assert page.evaluate("location.hash") == "#c-3&theme=dark"
+    assert page.locator("#c-3").bounding_box()["y"] < 200  # type: ignore[index]  # it is shown
+    page.locator("#theme").click()
+    page.evaluate("history.back()")
+    until(page, "location.hash === ''")
+    page.evaluate("history.forward()")
+    until(page, "location.hash.startsWith('#c-3')")
+    with page.expect_navigation(wait_until="load"):
+        page.evaluate("location.hash = '#cost&theme=light'")
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator("#theme").inner_text() == "Theme: light"
+    page.wait_for_selector('nav a[aria-current][href="#cost"]')
+
+
+def test_pages_called_as_parts_of_the_report_leave_them_theirs(
+    browser: Browser, tmp_path: Path
+) -> None:
+    def ids(*names: str) -> list[str]:
+        pages = [Page(name, name, k, lambda run: []) for k, name in enumerate(names)]
+        report = build.write(synthetic.run(), tmp_path / "report.html", pages)
+        found: list[str] = []
+        for made in open_report(browser, report, 1400, "light", f"#{names[0]}"):
+            made.page.locator("#theme").click()
+            assert made.page.locator("#theme").inner_text() == "Theme: light"
+            assert made.page.locator("section.page h2").all_inner_texts() == list(names)
+            found = made.page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+        return found
+
+    assert set(ids("mine")) - {"mine", "mine-title"} <= set(build.OWN)
+    found = ids(*build.OWN, "my page", "my-page")
+    assert sorted(found) == sorted(set(found))
 
 
 def test_hovering_a_symbol_tells_its_numbers(opened: Opened) -> None:

@@ -13,12 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 from small_runs import plain_record, stored_run, until
 
 from diffbench import api
 from diffbench.errors import RunError
 from diffbench.records.store import Store, reading, stamp
+from diffbench.registry import discover
 from diffbench.serving import watch
 from diffbench.serving.files import found
 from diffbench.serving.server import Server
@@ -314,36 +315,58 @@ def test_without_a_browser_there_is_one_line_and_no_failure(
 # --- in the browser ----------------------------------------------------------------------------
 
 
+@contextmanager
+def told_of_a_newer_page(page: Page) -> Iterator[None]:
+    """Wait until the page knows of a newer one; it stays as it is."""
+    version = "document.documentElement.dataset.version"
+    mine = page.evaluate(version)
+    with page.expect_response(lambda a: a.url.endswith("/version") and a.status == 200):
+        yield
+    page.wait_for_timeout(300)  # a reload would be under way
+    assert page.evaluate(version) == mine
+
+
 @pytest.mark.usefixtures("at_once")
 def test_a_class_sees_the_page_grow_and_keeps_its_state(tmp_path: Path, chromium: str) -> None:
+    traces = discover(kinds=("problems", "studies")).studies["traces"]
     (tmp_path / "grow").mkdir()
-    with Store(tmp_path / "grow") as store, served(tmp_path / "grow") as server:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page()
-            page.set_default_timeout(WAIT)
-            wrong: list[str] = []
-            asked: set[str] = set()
-            page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda request: asked.add(request.url))
+    with Store(tmp_path / "grow") as store, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(WAIT)
+        wrong: list[str] = []
+        asked: set[str] = set()
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: asked.add(request.url))
+        live = page.get_by_role("button", name="Live")
+        with served(tmp_path / "grow") as server:
             page.goto(f"{server.address}#overview&theme=dark")
             page.get_by_text("This run holds no records yet.").wait_for()
+            store.save_study("traces", "done", traces.run())
             save(store, 2)
             page.locator("td", has_text="lecture[n=2]").first.wait_for(state="attached")
             assert page.evaluate("location.hash") == "#overview&theme=dark"
             assert page.locator("#theme").inner_text() == "Theme: dark"
             policy = page.locator("meta[http-equiv]").get_attribute("content") or ""
             assert policy.endswith("connect-src 'self'")
-            page.get_by_role("button", name="Live").click()
+            live.click()
             assert page.get_by_text("stands still").is_visible()
-            version = page.evaluate("document.documentElement.dataset.version")
-            save(store, 4)
-            until(lambda: server.watch.latest()[0] == stamp(tmp_path / "grow"))
-            page.wait_for_timeout(3000)  # longer than it waits between two questions
-            assert page.evaluate("document.documentElement.dataset.version") == version
-            page.get_by_role("button", name="Live").click()
+            with told_of_a_newer_page(page):
+                save(store, 4)
+            page.get_by_role("button", name="Exercise").click()
+            answer = page.locator(".lines input").first
+            answer.fill("0.5")
+            with told_of_a_newer_page(page):  # a reload would take the answer
+                live.click()
+            assert answer.input_value() == "0.5"
+            answer.fill("")
             page.locator("td", has_text="lecture[n=4]").first.wait_for(state="attached")
             assert {url.removeprefix(server.address) for url in asked} == {"", "version"}
             assert wrong == []
-            browser.close()
+        ended = page.locator(".following", has_text="the server has ended")
+        ended.wait_for()
+        for told in (page.get_by_text("stands still"), ended):
+            live.click()
+            told.wait_for(timeout=5000)
+        browser.close()

@@ -151,6 +151,12 @@ def test_buttons_step_forward_and_back_and_light_row_node_edges_and_code(page: P
     assert lit(page)[1:] == ("v₂ = v₋₁ × v₀", ["3.0", "3.1"], "v2 = vm1 * v0")
     press(page, "Show all")
     assert lit(page) == ("", "", [], "")
+    press(page, "Forward ▶")
+    page.keyboard.press("Shift+Tab")
+    for _ in range(2):  # at the start it does nothing, and keeps the focus
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.textContent") == "◀ Back"
+        assert lit(page)[0] == ""
 
 
 def test_what_is_not_computed_yet_is_not_shown(page: Page) -> None:
@@ -192,6 +198,10 @@ def test_arrow_keys_step_once_it_is_begun_and_stop_at_both_ends(page: Page) -> N
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowLeft")
     assert lit(page)[1] == "v₀ = x₂"
+    page.evaluate("scrollTo(0, 0)")  # to where no trace is
+    page.keyboard.press("ArrowRight")
+    assert (page.evaluate("scrollY"), lit(page)[1]) == (0, "v₀ = x₂")
+    box(page).scroll_into_view_if_needed()
     for _ in range(40):
         page.keyboard.press("ArrowRight")
     assert lit(page)[0].split()[:2] == ["v̄₋₁", "+="]

@@ -4,10 +4,12 @@
 // window.diffbench, which each file takes from and adds to, in the order of SCRIPTS in build.py:
 //   get(key), set(key, value)        one text of the state; "" is none
 //   list(key), setList(key, names)   several texts
-//   state.page                       the page that was gone to
+//   state.page, save(as)             what was gone to; as "pushState", to come back from there
+//   saveCsv(name, rows)              a download of rows of texts
 //   data                             what build.py put beside the page: config and specs
 // The address is #page&key=value&..., with the keys theme, hide, linear, zoom:FIGURE, pick:CHOICE, versus:BOX, sort:TABLE,
-// find:TABLE, off:TABLE, k:TABLE and live.
+// find:TABLE, off:TABLE, k:TABLE and live. Entries of the history that these scripts wrote are marked
+// by the state true; those that a reader has typed are not.
 "use strict";
 window.diffbench = (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -31,16 +33,25 @@ window.diffbench = (() => {
     link.remove();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   };
+  // A spreadsheet runs text that begins so as a formula; numbers are left alone.
+  const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? "'" + cell : cell);
+  const quoted = (cell) => (/[",\n\r]/.test(cell) ? '"' + cell.replaceAll('"', '""') + '"' : cell);
+  const line = (cells) => cells.map((cell) => quoted(guarded(cell))).join(",") + "\r\n";
+  const saveCsv = (name, rows) => download(slug(name) + ".csv", new Blob(rows.map(line), { type: "text/csv" }));
 
   const state = { page: "", values: new Map() };
+  // What somebody typed may hold a lone %.
+  const decoded = (text) => {
+    try { return decodeURIComponent(text); } catch { return text; }
+  };
   const read = () => {
     const [page, ...pairs] = location.hash.slice(1).split("&");
     state.page = page;
-    state.values = new Map(pairs.map((pair) => pair.split("=").map(decodeURIComponent)));
+    state.values = new Map(pairs.map((pair) => pair.split("=").map(decoded)));
   };
-  const save = () => {
+  const save = (as = "replaceState") => {
     const pairs = [...state.values].map((pair) => pair.map(encodeURIComponent).join("="));
-    history.replaceState(null, "", "#" + [state.page, ...pairs].join("&"));
+    history[as](true, "", "#" + [state.page, ...pairs].join("&"));
   };
   const get = (key) => state.values.get(key) || "";
   const set = (key, value) => {
@@ -52,5 +63,5 @@ window.diffbench = (() => {
 
   read();
   const data = unpacked(JSON.parse(document.getElementById("data").textContent));
-  return { all, make, button, announce, slug, download, state, save, get, set, list, setList, data };
+  return { all, make, button, announce, slug, download, saveCsv, state, save, get, set, list, setList, data };
 })();

@@ -2,23 +2,21 @@
 //   tables   by name, {choose(off)}: hides the columns with these numbers
 "use strict";
 ((report) => {
-  const { all, make, button, announce, slug, download, get, set, list, setList } = report;
+  const { all, make, button, announce, saveCsv, get, set, list, setList } = report;
   const tables = new Map();
   const text = (cell) => (cell.querySelector("summary") || cell).textContent.trim();
   const value = (cell) => (cell.dataset.v === undefined ? text(cell) : cell.dataset.v);
-  const compare = (numeric) => (a, b) => {
-    if (!numeric) return a.localeCompare(b, undefined, { numeric: true });
-    const [x, y] = [a, b].map((v) => (v === "" || Number.isNaN(Number(v)) ? Infinity : Number(v)));
-    return x === y ? 0 : x - y;
+  // What is missing comes last, whichever way round.
+  const compare = (numeric, descending) => {
+    const missing = (text) => Number(text === "" || (numeric && Number.isNaN(Number(text))));
+    const order = numeric ? (a, b) => a - b : (a, b) => a.localeCompare(b, undefined, { numeric: true });
+    return (a, b) => missing(a) - missing(b) || (descending ? -1 : 1) * order(a, b);
   };
-  // A spreadsheet runs text that begins so as a formula; numbers are left alone.
-  const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? "'" + cell : cell);
-  const quoted = (cell) => (/[",\n\r]/.test(cell) ? '"' + cell.replaceAll('"', '""') + '"' : cell);
-  const line = (cells) => cells.map((cell) => quoted(guarded(cell))).join(",");
 
   // What no reader has asked for costs nothing: rows are touched by a sort or a filter alone.
   const setUp = (box) => {
     const name = box.dataset.name;
+    const plain = box.classList.contains("plain"); // without a filter and a choice of columns
     const table = box.querySelector("table");
     const head = [...table.tHead.rows[0].cells];
     const titles = head.map((cell) => cell.textContent);
@@ -30,9 +28,9 @@
     let off = new Set(head.flatMap((cell, i) => (cell.dataset.off ? [i] : [])));
 
     const sort = (column, descending) => {
-      const order = compare(head[column].classList.contains("n"));
+      const order = compare(head[column].classList.contains("n"), descending);
       const keys = rows.map((row) => value(row.cells[column]));
-      const places = rows.map((_, i) => i).sort((i, j) => (descending ? -1 : 1) * order(keys[i], keys[j]) || i - j);
+      const places = rows.map((_, i) => i).sort((i, j) => order(keys[i], keys[j]) || i - j);
       table.tBodies[0].append(...places.map((i) => rows[i]));
       head.forEach((cell, i) => cell.setAttribute("aria-sort", i !== column ? "none" : descending ? "descending" : "ascending"));
     };
@@ -52,8 +50,8 @@
     const csv = () => {
       const shown = head.map((_, i) => i).filter((i) => !off.has(i));
       const lines = [...table.tBodies[0].rows].filter((row) => !row.hidden)
-        .map((row) => line(shown.map((i) => value(row.cells[i]))));
-      return [line(shown.map((i) => titles[i])), ...lines].join("\r\n") + "\r\n";
+        .map((row) => shown.map((i) => value(row.cells[i])));
+      return [shown.map((i) => titles[i]), ...lines];
     };
 
     head.forEach((cell, i) => {
@@ -80,16 +78,16 @@
       return make("details", { className: "columns" }, make("summary", {}, "Columns"), boxes);
     };
 
-    const kept = list("off:" + name);
+    const kept = plain ? [] : list("off:" + name);
     choose(kept.length ? new Set(kept.slice(1).map(Number)) : off);
-    if (!box.classList.contains("plain")) tools.append(make("label", {}, "Filter", search), chooser());
+    if (!plain) tools.append(make("label", {}, "Filter", search), chooser());
     tools.append(button("CSV of these rows", () => {
-      download(slug(name) + ".csv", new Blob([csv()], { type: "text/csv" }));
+      saveCsv(name, csv());
       announce("CSV of " + counter.textContent);
     }), counter);
     tools.hidden = false;
     search.addEventListener("input", () => { narrow(); set("find:" + name, search.value); });
-    search.value = get("find:" + name);
+    search.value = plain ? "" : get("find:" + name);
     if (search.value) narrow(); else counter.textContent = rows.length + " of " + rows.length + " rows";
     const order = get("sort:" + name);
     if (order && head[parseInt(order, 10)]) sort(parseInt(order, 10), order.endsWith("d"));

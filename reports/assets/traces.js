@@ -1,6 +1,6 @@
 // Traces: one at a time, step by step, in three notations, and as an exercise.
 "use strict";
-(({ all, make, announce, slug, download, get, set }) => {
+(({ all, make, button, announce, saveCsv, get, set }) => {
   const boxes = all(".steps");
   if (!boxes.length) return;
   const wide = matchMedia("(min-width: 1000px)");
@@ -84,9 +84,10 @@
     trace.where.textContent = now
       ? "Step " + step + " of " + trace.rows.length + ", " + now.role + ": " + inside(now.head.textContent + " " + now.equation.textContent)
       : trace.rows.length + " steps; the arrow keys or the buttons lead through them.";
-    trace.back.disabled = !step;
-    trace.forth.disabled = step === trace.rows.length;
-    trace.whole.disabled = !step;
+    // They keep the focus of who presses them by keys, and lead nowhere.
+    trace.back.setAttribute("aria-disabled", String(!step));
+    trace.forth.setAttribute("aria-disabled", String(step === trace.rows.length));
+    trace.whole.setAttribute("aria-disabled", String(!step));
   };
   const goTo = (trace, step) => {
     set("step", step ? String(step) : "");
@@ -156,9 +157,6 @@
     trace.score.textContent = right + " right, " + (filled.length - right) + " wrong, " + (asked.length - filled.length) + " still blank";
     announce(trace.score.textContent);
   };
-  // A spreadsheet runs text that begins so as a formula; numbers are left alone.
-  const guarded = (cell) => (/^[=+\-@\t\r]/.test(cell) && Number.isNaN(Number(cell)) ? "'" + cell : cell);
-  const quoted = (cell) => '"' + guarded(cell).replaceAll('"', '""') + '"';
   const key = (trace) => {
     const cells = trace.rows.map((r) => {
       const full = r.written.cloneNode(true);
@@ -166,18 +164,11 @@
       all("b", r.written).forEach((element, k) => { all("b", full)[k].textContent = mine.get(element); });
       return [r.role, ...[r.head, r.equation, full].map((cell) => stored(cell.textContent)), r.full];
     });
-    const lines = [["table", "variable", "equation", "with numbers", "value"], ...cells];
-    const text = lines.map((line) => line.map(quoted).join(",") + "\r\n").join("");
-    download(slug("answers " + trace.name) + ".csv", new Blob([text], { type: "text/csv" }));
+    saveCsv("answers " + trace.name, [["table", "variable", "equation", "with numbers", "value"], ...cells]);
     announce("Answer key of " + cells.length + " lines");
   };
 
   // --- controls -----------------------------------------------------------------------------------
-  const button = (text, run) => {
-    const made = make("button", { type: "button" }, text);
-    made.addEventListener("click", run);
-    return made;
-  };
   const traces = boxes.map(traceOf);
   const shown = () => traces.find(({ name }) => name === get("trace")) || traces[0];
   const equip = (trace) => {
@@ -222,13 +213,18 @@
   traces.forEach((trace) => { equip(trace); write(trace); blank(trace); });
   show();
 
-  // Arrows step where the trace is what the reader looks at: from its own parts, or once begun.
+  // Arrows step where the trace is what the reader looks at: from its own parts, or once begun, while
+  // it is on the screen.
+  const onScreen = (box) => {
+    const { top, bottom } = box.getBoundingClientRect();
+    return top < innerHeight && bottom > 0;
+  };
   addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const at = event.target;
     if (!by || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (at.matches?.("input, select, textarea, .scroll, pre")) return;
-    if (!at.closest?.(".steps, .trace-tools") && !(at === document.body && stepOf(shown()))) return;
+    if (!at.closest?.(".steps, .trace-tools") && !(at === document.body && stepOf(shown()) && onScreen(shown().box))) return;
     event.preventDefault();
     move(shown(), by);
   });

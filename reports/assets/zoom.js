@@ -37,8 +37,10 @@
     setList(key(figure), ends);
     return redraw(figure, "zoomed");
   };
+  // It keeps the focus of who presses it by keys, as one that is disabled would not.
+  const bound = (figure) => figure.reset.setAttribute("aria-disabled", String(!get(key(figure))));
   const redraw = (figure, said) => {
-    figure.reset.disabled = !get(key(figure));
+    bound(figure);
     announce(said);
     return draw(figure);
   };
@@ -133,7 +135,8 @@
     chart.addEventListener("keydown", (event) => onKey(figure, event));
     chart.addEventListener("wheel", (event) => onWheel(figure, event), { passive: false });
     chart.addEventListener("pointerdown", (event) => onDrag(figure, event));
-    figure.reset = button("Reset zoom", () => reset(figure), { disabled: !get(key(figure)) });
+    figure.reset = button("Reset zoom", () => { if (get(key(figure))) reset(figure); });
+    bound(figure);
     const hint = { title: "Or draw a box, hold Ctrl and turn the wheel, or use + - 0 and the arrows in the chart." };
     tools(figure).prepend(
       button("Zoom in", () => KEYS["+"](figure), hint),
