@@ -261,11 +261,22 @@ def test_mistakes_are_one_line(tmp_path: Path, cli) -> None:  # type: ignore[no-
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     folder = stored_run(tmp_path / "run", manual=1e-6)
     command = [sys.executable, "-m", "diffbench.cli", "serve", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as at:
-        assert at.stdout is not None
-        assert re.search(r"http://127\.0\.0\.1:\d+/ to this machine alone", at.stdout.readline())
-        at.send_signal(signal.SIGINT)
-        out, err = at.communicate(timeout=60)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test that runs in the background has it ignored, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as at:
+        try:
+            assert at.stdout is not None
+            shown = at.stdout.readline()
+            assert re.search(r"http://127\.0\.0\.1:\d+/ to this machine alone", shown)
+            at.send_signal(signal.SIGINT)
+            out, err = at.communicate(timeout=60)
+        finally:
+            at.kill()
     assert (at.returncode, out, err) == (0, "\nended\n", "")
 
 
