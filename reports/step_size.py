@@ -11,6 +11,7 @@ from diffbench.reports.charts import Axis, Ghost, curves
 from diffbench.reports.formats import NONE, blank, fixed, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
 from diffbench.reports.styles import Style, style_of
+from diffbench.reports.tones import CLAIMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,6 @@ COMPLEX = (
     " The complex step subtracts nothing: as its step shrinks, only truncation is left, and then "
     "rounding."
 )
-TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
 
 
 def render(run: Run) -> list[Any]:
@@ -177,7 +177,7 @@ def _slopes(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
                         fixed(value, 4),
                         NONE if blank(low) else f"{low:.4f} to {high:.4f}",
                         number(theory.get(scheme)),
-                        Cell(said, None, TONES[said]),
+                        Cell(said, None, CLAIMS.get(said, "")),
                     ]
                 )
     return Table(

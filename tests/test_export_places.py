@@ -18,7 +18,7 @@ from diffbench.cli import options
 from diffbench.errors import BadSelection, UnknownName
 from diffbench.page import Page
 from diffbench.records import run
-from diffbench.reports import build, editions, exports, latex, slides
+from diffbench.reports import build, contents, editions, exports, latex, slides
 from diffbench.reports.sections import Column, Table, Text
 
 
@@ -156,7 +156,7 @@ def test_the_figure_of_two_runs_holds_every_cell(tmp_path: Path) -> None:
     old = stored_run(tmp_path / "old", "old", reverse=1e-3, manual=1e-3)
     new = stored_run(tmp_path / "new", "new", reverse=1e-3, forward=1e-3, manual=1e-3)
     blocks = two_blocks(old, new)
-    (figure,) = build.figures_of(blocks)
+    (figure,) = contents.figures_of(blocks)
     assert [row[2].text for row in figure.table.cells()] == ["manual", "reverse"]
     left_out = next(b for b in blocks if isinstance(b, Table) and b.name == "cells left out")
     assert [[cell.text for cell in row] for row in left_out.cells()] == [["A was not asked", "1"]]
