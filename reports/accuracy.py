@@ -17,9 +17,10 @@ from diffbench.analysis.frontier import (
     midpoints,
 )
 from diffbench.page import Page
-from diffbench.reports.charts import Axis, frontier, strip
+from diffbench.reports.charts import Axis, frontier
 from diffbench.reports.formats import NONE, count, interval, number, plain, ranked
 from diffbench.reports.sections import Cell, Column, Figure, Slider, Table, Text
+from diffbench.reports.strips import counted
 from diffbench.reports.styles import label, ordered, style_of
 from diffbench.reports.tones import VERDICTS
 
@@ -73,7 +74,7 @@ def _by_method(ok: pd.DataFrame) -> Figure:
         "instance; a symbol is all of them within a quarter of a digit, the larger the more. "
         "Methods that differentiate the program stand near 16 "
         "digits; differences lose half of them (forward) or a third (central) to the step.",
-        strip(data, looks, DIGITS),
+        counted(data, looks, DIGITS),
         _spread(rows),
         tuple(looks),
     )

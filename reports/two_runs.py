@@ -9,9 +9,10 @@ from diffbench.analysis.book import Book
 from diffbench.analysis.compare import Comparison, Group, Ratio, compare_runs, slowest
 from diffbench.page import Page
 from diffbench.records.environment import changed
-from diffbench.reports.charts import Axis, strip
+from diffbench.reports.charts import Axis
 from diffbench.reports.formats import NONE, count, interval, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
+from diffbench.reports.strips import counted
 from diffbench.reports.styles import label, ordered, style_of
 from diffbench.reports.tones import OUTCOMES
 
@@ -146,7 +147,7 @@ def _every(made: Comparison) -> Figure:
         "Every cell that both runs timed",
         "Each symbol is one cell: the time of B over that of A, on a logarithmic axis. Right of 1, "
         "B is slower; how far symbols scatter around it shows what the machine alone does.",
-        strip(rows, looks, Axis("time of B over time of A, ×", holds=(0.9, 1.1))),
+        counted(rows, looks, Axis("time of B over time of A, ×", holds=(0.9, 1.1))),
         Table(
             "two runs",
             "Every cell, the slowest of B first",
