@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diffbench.analysis.cells import study_rows
 from diffbench.analysis.scaling import Fit, verdict
 from diffbench.analysis.steps import envelope, errors, schemes, summary
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, curves
+from diffbench.reports.early import ended
 from diffbench.reports.formats import NONE, blank, fixed, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
 from diffbench.reports.styles import Style, style_of
@@ -42,10 +44,13 @@ COMPLEX = (
 def render(run: Run) -> list[Any]:
     """The figure, the minima and the slopes."""
     found = [s for s in METHODS if s in schemes(run.studies)]
+    early = tuple(ended(study_rows(run.studies, "step_size")))
     if not found:
-        return [Text(paragraphs=("The study step_size is not in this run.",))]
+        missing = "No error was measured." if early else "The study step_size is not in this run."
+        return [Text(paragraphs=(missing,), items=early)]
     looks = style_of(METHODS[s] for s in found)
     return [
+        *([Text("Ended early", items=early)] if early else []),
         _figure(run.studies, found, looks),
         _minima(run.studies, found, looks),
         _slopes(run.studies, found, looks),

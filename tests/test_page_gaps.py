@@ -17,9 +17,11 @@ from diffbench.reports import (
     overview,
     scaling,
     slides,
+    step_size,
     words,
 )
 from diffbench.reports.sections import Choice, Column, Figure, Grid, Table, Text
+from diffbench.study import StudyRow
 
 CENTRAL = "finite_difference[scheme=central]"
 
@@ -137,6 +139,20 @@ def test_the_hand_written_derivative_alone_has_no_break_even() -> None:
     assert "Cheapest in all: reverse from call 1." in calls.sentence
     tables = [b.name for b in cost.PAGE.render(run(alone)) if isinstance(b, Table)]
     assert "break-even" not in tables
+
+
+def test_step_sizes_that_ended_early_say_so() -> None:
+    row = StudyRow(study="step_size", key="status|timeout", reason="not done")
+    ended, whole = (
+        synthetic.frame([row], StudyRow),
+        synthetic.frame(synthetic.step_size(), StudyRow),
+    )
+    both = pd.concat([whole, ended])
+    (alone,) = step_size.PAGE.render(replace(synthetic.run(), studies=ended))
+    assert alone.paragraphs == ("No error was measured.",)
+    told, figure, *_ = step_size.PAGE.render(replace(synthetic.run(), studies=both))
+    assert told.items == alone.items == ("the study: timeout, not done",)
+    assert isinstance(figure, Figure)
 
 
 # --- environment, slides, editions ------------------------------------------------------------
