@@ -17,10 +17,12 @@ from diffbench.analysis.frontier import (
     midpoints,
 )
 from diffbench.page import Page
-from diffbench.reports.charts import Axis, frontier, strip
+from diffbench.reports.charts import Axis, frontier
 from diffbench.reports.formats import NONE, count, interval, number, plain, ranked
 from diffbench.reports.sections import Cell, Column, Figure, Slider, Table, Text
+from diffbench.reports.strips import counted
 from diffbench.reports.styles import label, ordered, style_of
+from diffbench.reports.tones import VERDICTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,6 @@ LEAST_DIGITS = range(1, 16)
 ON_PAPER = (3, 6, 9, 12, 15)
 COST = "evaluations of f"
 DIGITS = Axis("correct decimal digits", log=False, domain=(-0.5, 16.5))
-VERDICTS = ("exact to rounding", "degraded", "wrong", "uninformative")
 WORST_FIRST = ["digits", "instance", "operator"]
 INTRODUCTION = (
     "The reference of every cell is a proven enclosure (ball arithmetic at the exact binary "
@@ -73,7 +74,7 @@ def _by_method(ok: pd.DataFrame) -> Figure:
         "instance; a symbol is all of them within a quarter of a digit, the larger the more. "
         "Methods that differentiate the program stand near 16 "
         "digits; differences lose half of them (forward) or a third (central) to the step.",
-        strip(data, looks, DIGITS),
+        counted(data, looks, DIGITS),
         _spread(rows),
         tuple(looks),
     )
@@ -167,8 +168,8 @@ def _fewest(rows: pd.DataFrame | None) -> Cell:
     if rows is None or rows.empty:
         return Cell(NONE, "", "mute")
     worst = rows.sort_values(WORST_FIRST).iloc[0]
-    tones = {"exact to rounding": "good", "degraded": "warn", "wrong": "bad"}
-    tone = next((tones[v] for v in ("wrong", "degraded") if (rows["verdict"] == v).any()), "good")
+    graver = (v for v in ("wrong", "degraded") if (rows["verdict"] == v).any())
+    tone = VERDICTS[next(graver, "exact to rounding")]
     where = f"{worst['operator']} of {worst['instance']}: {worst['verdict']}"
     digits = float(worst["digits"])
     # What is as it should be needs no command here: the status matrix has one for every pair.

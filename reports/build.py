@@ -10,6 +10,7 @@ import math
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
@@ -23,17 +24,15 @@ from diffbench.reports.contents import figures_of, tables_of
 from diffbench.reports.editions import ALL, ordered
 from diffbench.reports.elements import markup, subscripts
 from diffbench.reports.packing import lean, packed
-from diffbench.reports.sections import Figure, Text, Versus
-from diffbench.reports.styles import css
+from diffbench.reports.sections import CardLine, Cards, Figure, Text, Versus
+from diffbench.reports.styles import css, one_run
 
 __all__ = [
     "apart",
-    "figures_of",
     "html",
     "identifier",
     "laid_out",
     "picture",
-    "tables_of",
     "templates",
     "title",
     "waiting",
@@ -155,7 +154,8 @@ def laid_out(
     runs = [run] if beside is None else [run, beside]
     found = _built_in(len(runs)) if pages is None else [p for p in pages if p.runs == len(runs)]
     ids = set(OWN)
-    return [_render(page, ids, *runs) for page in ordered(found, edition)]
+    with one_run(name for made in runs for name in made.records["method"]):
+        return _linked([_render(page, ids, *runs) for page in ordered(found, edition)])
 
 
 def _built_in(runs: int = 1) -> list[Page]:
@@ -173,6 +173,25 @@ def _render(page: Page, ids: set[str], *runs: Any) -> dict[str, Any]:
         blocks = [Text(paragraphs=(f"This page failed: {type(error).__name__}: {error}",))]
     own = apart(identifier(page.name), ids)
     return {"name": page.name, "id": own, "title": page.title, "blocks": blocks}
+
+
+def _linked(pages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pages; a card whose rows stand on none of them, in this edition, links nowhere."""
+    blocks = [block for page in pages for block in page["blocks"]]
+    ids = {page["id"] for page in pages}
+    ids |= {f"t-{identifier(table.name)}" for table in tables_of(blocks)}
+    return [{**page, "blocks": [_kept(block, ids) for block in page["blocks"]]} for page in pages]
+
+
+def _kept(block: Any, ids: set[str]) -> Any:
+    if not isinstance(block, Cards):
+        return block
+    cards = (replace(c, lines=tuple(_line(line, ids) for line in c.lines)) for c in block.cards)
+    return replace(block, cards=tuple(cards))
+
+
+def _line(line: CardLine, ids: set[str]) -> CardLine:
+    return line if line.link in ids else replace(line, link="")
 
 
 def _versus(pages: Iterable[dict[str, Any]]) -> dict[str, Any]:

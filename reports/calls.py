@@ -43,13 +43,13 @@ def calls(ok: pd.DataFrame) -> list[Any]:
         return []
     looks = style_of({name for costs in cells.values() for name in costs})
     options = tuple(
-        Option((cell,), (_split(cell, costs, looks), _totals(cell, costs, looks)))
+        Option((cell,), (_split(cell, costs, looks), *_totals(cell, costs, looks)))
         for cell, costs in cells.items()
     )
     return [
         Text("Prepare, first call, further calls", (STARTS,)),
         Choice("calls", ("Cell",), options, tuple(looks.values())),
-        _leaders(cells),
+        *_leaders(cells),
         *_versus(cells, looks),
     ]
 
@@ -98,7 +98,11 @@ def _split(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figur
     )
 
 
-def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figure:
+def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Iterator[Figure]:
+    """The lines of all methods; nothing where only the hand-written derivative ran."""
+    order = leaders(_asked(costs))
+    if not order:
+        return
     name = f"calls {cell}"
     shown = {method: costs[method] for method in looks if method in costs}
     rows = [
@@ -120,10 +124,9 @@ def _totals(cell: str, costs: dict[str, Spent], looks: dict[str, Style]) -> Figu
         Column("Until the first answer, µs", True),
         Column("A further call, µs", True),
     )
-    order = leaders(_asked(costs))
     table = [[label(b.method), count(b.call), micro(b.start), micro(b.further)] for b in order]
     told = ", then ".join(f"{label(b.method)} from call {plain(b.call)}" for b in order)
-    return Figure(
+    yield Figure(
         name,
         f"Time of k calls, preparing included: {cell}",
         f"Where two lines cross is the break-even of their methods. Cheapest in all: {told}. The "
@@ -140,7 +143,7 @@ def _asked(costs: dict[str, Spent]) -> dict[str, Spent]:
     return {name: times for name, times in costs.items() if name != "manual"}
 
 
-def _leaders(cells: dict[str, dict[str, Spent]]) -> Table:
+def _leaders(cells: dict[str, dict[str, Spent]]) -> Iterator[Table]:
     columns = (
         Column("Cell"),
         Column("Cheapest for one call"),
@@ -168,15 +171,16 @@ def _leaders(cells: dict[str, dict[str, Spent]]) -> Table:
                 micro(last.further),
             ]
         )
-    return Table(
-        "break-even",
-        "Which method costs least in all, from which call on: preparing, the first call and all "
-        "further ones, at the largest size of each family. Any two methods can be set side by "
-        "side below.",
-        columns,
-        rows,
-        plain=True,
-    )
+    if rows:
+        yield Table(
+            "break-even",
+            "Which method costs least in all, from which call on: preparing, the first call and "
+            "all further ones, at the largest size of each family. Any two methods can be set side "
+            "by side below.",
+            columns,
+            rows,
+            plain=True,
+        )
 
 
 def _versus(cells: dict[str, dict[str, Spent]], looks: dict[str, Style]) -> list[Versus]:

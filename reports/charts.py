@@ -12,7 +12,7 @@ from typing import Any, final
 
 from diffbench.reports.styles import Style
 
-__all__ = ["CONFIG", "Axis", "Ghost", "curves", "decades", "frontier", "lines", "strip"]
+__all__ = ["CONFIG", "Axis", "Ghost", "channel", "curves", "decades", "frontier", "lines"]
 
 Row = dict[str, Any]
 SIZE = {"width": 620, "height": 420}
@@ -105,7 +105,8 @@ def _ticks(axis: Axis, values: Sequence[float]) -> dict[str, Any]:
     return shown
 
 
-def _channel(name: str, field: str, axis: Axis, values: Sequence[float]) -> Any:
+def channel(name: str, field: str, axis: Axis, values: Sequence[float]) -> Any:
+    """A field along x or y, with the scale and the ticks that such values ask for."""
     import altair as alt
 
     kind, values = {"x": alt.X, "y": alt.Y}[name], [*values, *axis.holds]
@@ -167,12 +168,12 @@ def lines(
 ) -> dict[str, Any]:
     """Lines with symbols and intervals over x, y, low (l) and high (h) of each series (s)."""
     looks, heights = _looks(series), _all(rows, "y", "l", "h")
-    at = {"x": _channel("x", "x", x, _all(rows, "x")), "y": _channel("y", "y", y, heights)}
+    at = {"x": channel("x", "x", x, _all(rows, "x")), "y": channel("y", "y", y, heights)}
     line = _named("rows").mark_line(strokeWidth=2.2, clip=True)
     point = _named("rows").mark_point(filled=True, size=SYMBOL, opacity=1, clip=True)
     layers = [
         line.encode(**at, color=looks["color"], strokeDash=looks["dash"]),
-        *_bars(rows, at["x"], _channel("y", "l", y, heights), looks["color"]),
+        *_bars(rows, at["x"], channel("y", "l", y, heights), looks["color"]),
         point.encode(
             **at, color=looks["color"], shape=looks["shape"], tooltip=_hover(x.title, y.title)
         ),
@@ -189,8 +190,8 @@ def curves(
     part of the curves but a large empty symbol at that height.
     """
     looks, heights = _looks(series), _all(rows, "y", "o")
-    at = {"x": _channel("x", "x", x, _all(rows, "x")), "y": _channel("y", "y", y, heights)}
-    on = {"x": at["x"], "y": _channel("y", "e", y, heights), "color": looks["color"]}
+    at = {"x": channel("x", "x", x, _all(rows, "x")), "y": channel("y", "y", y, heights)}
+    on = {"x": at["x"], "y": channel("y", "e", y, heights), "color": looks["color"]}
     told = {"shape": looks["shape"], "tooltip": _hover(x.title, y.title)}
     line = _named("rows").transform_filter("!isValid(datum.o)")
     thin = line.mark_line(strokeWidth=0.8, opacity=0.55, clip=True)
@@ -202,7 +203,7 @@ def curves(
         thin.encode(**at, color=looks["color"]),
         thick.encode(**on, strokeDash=looks["dash"]),
         symbols.encode(**on, **told),
-        empty.encode(**{**on, "y": _channel("y", "o", y, heights)}, **told),
+        empty.encode(**{**on, "y": channel("y", "o", y, heights)}, **told),
     ]
     return _layered(_ghosts(ghosts, at, layers), rows, ghosts)
 
@@ -257,7 +258,7 @@ def frontier(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict
     import altair as alt
 
     looks, wide, tall = _looks(series), _all(rows, "x", "a", "b"), _all(rows, "y", "l", "h")
-    at = {"x": _channel("x", "x", x, wide), "y": _channel("y", "y", y, tall)}
+    at = {"x": channel("x", "x", x, wide), "y": channel("y", "y", y, tall)}
     by = {"sort": [alt.SortField("x"), alt.SortField("y", order="descending")], "ignorePeers": True}
     front = (
         _named("rows")
@@ -272,34 +273,11 @@ def frontier(rows: list[Row], series: Sequence[Style], x: Axis, y: Axis) -> dict
     ink = alt.value("var(--ink)")
     layers = [
         steps.encode(**at, color=ink, order="x:Q"),
-        bar.encode(_channel("x", "a", x, wide), alt.X2("b"), at["y"], color=looks["color"]),
-        bar.encode(at["x"], _channel("y", "l", y, tall), alt.Y2("h"), color=looks["color"]),
+        bar.encode(channel("x", "a", x, wide), alt.X2("b"), at["y"], color=looks["color"]),
+        bar.encode(at["x"], channel("y", "l", y, tall), alt.Y2("h"), color=looks["color"]),
         rings.encode(**at, color=ink),
         point.encode(
             **at, color=looks["color"], shape=looks["shape"], tooltip=_hover(x.title, y.title)
         ),
     ]
     return _layered(layers, rows, ())
-
-
-def strip(rows: list[Row], series: Sequence[Style], x: Axis) -> dict[str, Any]:
-    """One row of symbols a series, as large as their count (c), labelled with the series' name."""
-    import altair as alt
-
-    looks, labels = _looks(series), {s.name: s.label for s in series}
-    most = max((r["c"] for r in rows), default=1)  # a few cells are a small symbol in any chart
-    chart = _named("rows").mark_point(filled=True, opacity=0.75)
-    encoded = chart.encode(
-        _channel("x", "x", x, _all(rows, "x")),
-        alt.Y("n:N", sort=list(labels.values()), title=None, axis={"grid": True}),
-        color=looks["color"],
-        shape=looks["shape"],
-        size=alt.Size(
-            "c:Q",
-            scale={"type": "sqrt", "domain": [1, max(most, 10)], "range": [40, 300]},
-            legend=None,
-        ),
-        tooltip=_hover(x.title, "cells"),
-    )
-    named = [{**r, "n": labels[r["s"]]} for r in rows]
-    return {**_spec(encoded, rows=named), "height": 34 * len(series)}

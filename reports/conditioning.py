@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import dicts
+from diffbench.analysis.cells import study_rows
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, lines
+from diffbench.reports.early import ended
 from diffbench.reports.formats import NONE, blank, count, fixed, interval, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
 from diffbench.reports.styles import label, ordered, style_of
@@ -24,6 +25,7 @@ Numbers = Mapping[str, Mapping[int, Any]]  # digits by kind and depth
 BIT = math.log10(2.0)
 UNDECIDED = -math.log10(1e-6 / 4)  # fewer proven digits than these are uninformative
 FULL = 53 * BIT
+NAMED = 32  # depth at which the program's line ends, with its name
 KINDS = {
     "growth": "the derivative itself",
     "value": "digits of the value",
@@ -55,17 +57,18 @@ BALLS = (
 
 def render(run: Run) -> list[Any]:
     """Why, the figure, the digits by depth and by method, the slopes; the run's own conditions."""
-    studies = run.studies
-    rows = dicts(studies[studies["study"] == "conditioning"]) if len(studies) else []
+    rows = study_rows(run.studies, "conditioning")
     own = _conditions(run.records)
     if not rows:
         return [Text(paragraphs=("The study conditioning is not in this run.",)), *own]
     kinds, methods = _numbers(rows)
+    early = tuple(ended(rows))
     return [
         Text(paragraphs=WHY),
+        *([Text("Ended early", items=early)] if early else []),
         _figure(kinds, methods),
         _by_method(methods, rows),
-        Text("What uninformative means", paragraphs=(BALLS, _first(kinds))),
+        Text("What uninformative means", paragraphs=(BALLS, *_first(kinds))),
         _by_depth(kinds),
         _slopes(rows),
         *own,
@@ -96,20 +99,18 @@ def _figure(kinds: Numbers, methods: Mapping[str, Numbers]) -> Figure:
     data = [
         {"s": name, "i": f"depth {depth}", "x": depth, "y": y, "xt": str(depth), "yt": plain(y)}
         for name in looks
-        for depth, y in sorted(methods[name]["digits"].items())
+        for depth, y in sorted(methods[name].get("digits", {}).items())
         if not blank(y)
     ]
-    proven = [(d, y) for d, y in sorted(kinds["proven"].items()) if not blank(y) and y > -1]
-    program = [(d, y) for d, y in sorted(kinds["program"].items()) if not blank(y)]
+    proven = [(float(d), y) for d, y in _known(kinds, "proven") if y > -1]
+    program = [(float(d), y) for d, y in _known(kinds, "program") if d <= NAMED]
+    drawn = (("proven", proven, True), ("program", program, False))
     spec = lines(
         data,
         list(looks.values()),
         Axis("depth: number of the iterate", log=False, holds=(0.0, 62.0)),
         Axis("correct decimal digits of the derivative", log=False, domain=(-1.5, 16.5)),
-        [
-            Ghost("proven", tuple(map(_point, proven)), below=True),
-            Ghost("program", tuple(map(_point, program[:-7]))),
-        ],
+        [Ghost(text, tuple(line), below) for text, line, below in drawn if line],
     )
     columns = (
         Column("Method"),
@@ -120,7 +121,7 @@ def _figure(kinds: Numbers, methods: Mapping[str, Numbers]) -> Figure:
     table = [
         [looks[name].label, count(depth), number(y), number(methods[name]["own"].get(depth))]
         for name in looks
-        for depth, y in sorted(methods[name]["digits"].items())
+        for depth, y in sorted(methods[name].get("digits", {}).items())
     ]
     return Figure(
         "digits against depth",
@@ -136,8 +137,9 @@ def _figure(kinds: Numbers, methods: Mapping[str, Numbers]) -> Figure:
     )
 
 
-def _point(pair: tuple[int, Any]) -> tuple[float, float]:
-    return float(pair[0]), float(pair[1])
+def _known(kinds: Numbers, kind: str) -> list[tuple[int, Any]]:
+    """The depths at which the study gave that kind a number."""
+    return [(d, y) for d, y in sorted(kinds.get(kind, {}).items()) if not blank(y)]
 
 
 def _by_method(methods: Mapping[str, Numbers], rows: Iterable[dict[str, Any]]) -> Table:
@@ -175,16 +177,18 @@ def _digits(value: Any) -> Cell:
     return fixed(None if blank(value) else max(0.0, value), 1)
 
 
-def _first(kinds: Numbers) -> str:
-    proven = kinds["proven"]
+def _first(kinds: Numbers) -> Iterator[str]:
+    """From where on that is so; nothing where the study ended before it proved any."""
+    proven = kinds.get("proven", {})
     lost = [d for d in sorted(proven) if blank(proven[d]) or proven[d] < UNDECIDED]
-    if not lost:
-        return "At every depth here that many digits can be proven."
-    kept = kinds["program"].get(lost[0])
-    return (
-        f"Of the depths in the table that is so from {lost[0]} on, where the program's own "
-        f"derivative still has {plain(kept)} right digits of the map's."
-    )
+    kept = kinds.get("program", {}).get(lost[0]) if lost else None
+    if proven and not lost:
+        yield "At every depth here that many digits can be proven."
+    elif lost:
+        yield (
+            f"Of the depths in the table that is so from {lost[0]} on, where the program's own "
+            f"derivative still has {plain(kept)} right digits of the map's."
+        )
 
 
 def _by_depth(kinds: Numbers) -> Table:
@@ -198,12 +202,11 @@ def _by_depth(kinds: Numbers) -> Table:
         Column("Verdict on every method"),
     )
     rows = []
-    for depth, slope in sorted(kinds["derivative"].items()):
-        proven = kinds["proven"][depth]
-        told = not blank(proven) and proven >= UNDECIDED
-        said = Cell("decided", None, "good") if told else Cell("uninformative", None, "mute")
-        digits = (_digits(kinds[kind].get(depth)) for kind in ("value", "program", "proven"))
-        rows.append([count(depth), number(slope), fixed(math.log2(abs(slope)), 1), *digits, said])
+    for depth, slope in sorted(kinds.get("derivative", {}).items()):
+        here = [kinds.get(kind, {}).get(depth) for kind in ("value", "program", "proven")]
+        said = _decided(here[-1]) if depth in kinds.get("proven", {}) else Cell(NONE, "", "mute")
+        doublings = fixed(math.log2(abs(slope)), 1)
+        rows.append([count(depth), number(slope), doublings, *map(_digits, here), said])
     return Table(
         "digits by depth",
         "Value and derivative of the map, what double precision holds of them, what is proven",
@@ -211,6 +214,11 @@ def _by_depth(kinds: Numbers) -> Table:
         rows,
         plain=True,
     )
+
+
+def _decided(proven: Any) -> Cell:
+    told = not blank(proven) and proven >= UNDECIDED
+    return Cell("decided", None, "good") if told else Cell("uninformative", None, "mute")
 
 
 def _slopes(rows: Iterable[dict[str, Any]]) -> Table:

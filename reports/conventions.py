@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from diffbench.analysis.cells import dicts
+from diffbench.analysis.cells import SEPARATOR, study_rows
 from diffbench.page import Page
+from diffbench.reports.early import ended
 from diffbench.reports.formats import NONE, count
 from diffbench.reports.sections import Cell, Column, Table, Text
 from diffbench.reports.styles import label, ordered
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
-SEPARATOR = " ⟂ "
 TONES = {
     # verdict -> tone, in the order of the columns that count them
     "valid": "good",
@@ -52,8 +52,7 @@ class _Case:
 
 def render(run: Run) -> list[Any]:
     """The table of answers, its counts by method, and what cannot be right."""
-    studies = run.studies
-    rows = dicts(studies[studies["study"] == "conventions"]) if len(studies) else []
+    rows = study_rows(run.studies, "conventions")
     if not rows:
         return [Text(paragraphs=("The study conventions is not in this run.",))]
     cases = [_case(row) for row in rows if row["key"].startswith("case|")]
@@ -145,10 +144,7 @@ def _sentences(cases: list[_Case], rows: Iterable[dict[str, Any]]) -> Iterable[s
     for case in cases:
         if case.why:
             yield f"{case.name}: {case.why}"
-    for row in rows:
-        if row["key"].startswith("status|"):
-            _, status, *method = row["key"].split("|")
-            yield f"{label('|'.join(method)) or 'the study'}: {status}, {row['reason']}"
+    yield from ended(rows)
 
 
 PAGE = Page(name="conventions", title="Conventions", order=25, render=render)

@@ -135,7 +135,8 @@ def _memory(ok: pd.DataFrame) -> list[Any]:
         for cut in cuts(rows, "depth") if len(rows) else []:
             figures.setdefault(cut.name, []).append((cut, field))
         for cut in cuts(rows, "n") if len(rows) else []:
-            if cut.rows["depth"].nunique() > 1 and cut.name not in figures:
+            # Where n grows beside the depth, the growth would not be the depth's alone.
+            if (cut.rows["depth"] == cut.rows["n"]).all() and cut.name not in figures:
                 figures[cut.name] = [(cut, field)]
     if not figures:
         return [Text("Memory", ("No method of this run counts memory along a depth.",))]

@@ -67,7 +67,7 @@ def _options(
     for told, (exact, methods) in AMONG.items():
         if len(rows) and {*methods} <= {*rows["method"]}:
             best = winners(_among(rows, methods), exact)
-            if len(best):
+            if best["n"].nunique() > 1 and best["m"].nunique() > 1:  # answers may fill it in part
                 yield (name, told), best
 
 

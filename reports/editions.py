@@ -13,6 +13,7 @@ ALL = "all"
 EDITIONS: Mapping[str, Sequence[str]] = {
     "course": (
         "lecture",
+        "overview",
         "traces",
         "swell",
         "step_size",

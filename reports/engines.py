@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from diffbench.reports.charts import Axis, Ghost, lines
 from diffbench.reports.formats import NONE, count, interval, number, plain
 from diffbench.reports.sections import Cell, Choice, Column, Figure, Option, Table, Text
 from diffbench.reports.styles import Style, label, ordered, style_of
+from diffbench.reports.tones import OUTCOMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,6 @@ __all__ = ["PAGE"]
 HOME = "diffbench"
 ENGINES = ("forward AD", "reverse AD", "AD")  # categories of methods
 AXES = {"n": "n inputs", "m": "m outputs", "depth": "depth"}
-OUTCOMES = {"faster": "good", "tie": "mute", "slower": "bad"}
 INTRODUCTION = (
     "Every engine of automatic differentiation that diffbench brings against every other one of "
     "the run, by time of one call. All are pinned to the same core, get their own arrays, answer "
@@ -91,7 +91,7 @@ def _sentence(pair: Comparison) -> str:
         "faster": f"{of} is faster than {to}",
         "slower": f"{of} is slower than {to}",
         "tie": f"Neither {of} nor {to} is faster on the whole",
-    }[_outcome(whole)]
+    }[whole.outcome]
     family = max(pair.families, key=lambda group: group.ratio.value)
     derived = f" ({of} has to derive its {worst.operator})" if worst.derived else ""
     return (
@@ -112,12 +112,6 @@ def _by_size(pair: Comparison) -> str:
     return f"; up to n = {SMALL} it is {_mean(small)}, above {_mean(large)}"
 
 
-def _outcome(group: Group) -> str:
-    if group.ratio.high < 1.0:
-        return "faster"
-    return "slower" if group.ratio.low > 1.0 else "tie"
-
-
 def _times(value: float) -> str:
     return f"{plain(value)}\u00a0×"
 
@@ -136,7 +130,7 @@ def _summary(group: Group) -> list[Any]:
     """Mean, interval, counts of outcomes, and the worst ratio, which unfolds its cell."""
     worst, ratio = group.worst, group.ratio
     return [
-        number(ratio.value, tone=OUTCOMES[_outcome(group)]),
+        number(ratio.value, tone=OUTCOMES[group.outcome]),
         interval(ratio.low, ratio.high),
         *(count(group.count(outcome)) for outcome in OUTCOMES),
         Cell(plain(worst.value), worst.value, "", (worst.cell,)),
@@ -222,9 +216,11 @@ def _curves(pairs: list[Comparison], records: pd.DataFrame) -> list[Any]:
     for axis in AXES:
         for cut in cuts(rows, axis) if len(rows) else []:
             found.setdefault(cut.name, cut)
-    drawn = {name: _drawn(found[name], pairs) for name in sorted(found)}
-    looks = {look for series in drawn.values() for look in series}
-    legend = [look for look in map(_look, pairs) if look in looks]
+    methods = style_of(name for pair in pairs for name in (pair.of, pair.to))
+    looks = {(pair.of, pair.to): _look(pair, methods) for pair in pairs}
+    drawn = {name: _drawn(found[name], pairs, looks) for name in sorted(found)}
+    shown = {look for series in drawn.values() for look in series}
+    legend = [look for look in looks.values() if look in shown]
     options = tuple(
         Option((name,), (_figure(found[name], series, legend),))
         for name, series in drawn.items()
@@ -239,10 +235,10 @@ def _curves(pairs: list[Comparison], records: pd.DataFrame) -> list[Any]:
 Drawn = dict[Style, list[tuple[int, Ratio]]]
 
 
-def _drawn(cut: Cut, pairs: list[Comparison]) -> Drawn:
+def _drawn(cut: Cut, pairs: list[Comparison], looks: Mapping[tuple[str, str], Style]) -> Drawn:
     """The ratios of each pair along the cut, of those that have any."""
     sizes = dict(zip(cut.rows["instance"], cut.rows[cut.axis], strict=True))
-    series = {_look(pair): _along(cut, sizes, pair) for pair in pairs}
+    series = {looks[pair.of, pair.to]: _along(cut, sizes, pair) for pair in pairs}
     return {look: ratios for look, ratios in series.items() if ratios}
 
 
@@ -270,9 +266,9 @@ def _figure(cut: Cut, series: Drawn, legend: list[Style]) -> Figure:
     )
 
 
-def _look(pair: Comparison) -> Style:
+def _look(pair: Comparison, methods: Mapping[str, Style]) -> Style:
     """The colour of the in-house engine with the symbol and dash of the other."""
-    of, to = style_of([pair.of])[pair.of], style_of([pair.to])[pair.to]
+    of, to = methods[pair.of], methods[pair.to]
     name = f"{pair.of} over {pair.to}"
     return replace(
         of, name=name, label=f"{of.label} over {to.label}", dash=to.dash, symbol=to.symbol

@@ -95,9 +95,11 @@ def _left_out(plan: Mapping[str, Any]) -> Iterator[Table]:
             Column("Left out, instances", True),
         )
         total = sum(row["more"] for row in found.values())
+        left = [f"{total} instances", "larger Jacobians and Hessians"]
+        if plan.get("generations") is None:  # they were asked for beside the profile else
+            left.append("all but one generation of processes")
         caption = (
-            f"What the profile {plan['profile']} leaves out: {total} "
-            "instances, larger Jacobians and Hessians, and all but one generation of processes; "
+            f"What the profile {plan['profile']} leaves out: {'; '.join(left)}. "
             "--profile full takes all"
         )
         yield Table("left out", caption, columns, rows, plain=True)
@@ -105,7 +107,7 @@ def _left_out(plan: Mapping[str, Any]) -> Iterator[Table]:
 
 def _again(run: Run) -> str:
     return (
-        "Every cell of the matrix on the first page unfolds to the command that reproduces it. "
+        "Every cell of the matrix (At a glance) unfolds to the command that reproduces it. "
         f"The records behind this page are in run.sqlite and records.csv of "
         f"the folder {run.folder.name}, "
         "the raw samples in samples.csv."

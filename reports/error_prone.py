@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from diffbench.analysis.cells import dicts
+from diffbench.analysis.cells import study_rows
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, lines
 from diffbench.reports.formats import NONE, number, plain
@@ -79,8 +79,7 @@ def _interval(row: Row) -> str:
 
 def render(run: Run) -> list[Any]:
     """The verdict, mistakes against checkers, the size that they need, and what is left out."""
-    studies = run.studies
-    rows = dicts(studies[studies["study"] == "mutants"]) if len(studies) else []
+    rows = study_rows(run.studies, "mutants")
     shares = _Shares.of(rows)
     if not shares.named("rate|"):
         missing = "No mistake was planted." if rows else "The study mutants is not in this run."
@@ -111,10 +110,11 @@ def render(run: Run) -> list[Any]:
 def _verdict(planted: Iterable[str], shares: _Shares) -> Iterable[str]:
     """A sentence a checker, then what they say of the claim."""
     for checker in shares.checkers:
-        row, alarms = shares.rows["rate|all", checker], shares.rows["alarms", checker]
+        row, alarms = shares.rows["rate|all", checker], shares.rows.get(("alarms", checker))
+        objects = f" and objects to {alarms['reason']} answers without one" if alarms else ""
         yield (
             f"{checker} sees {row['reason']} mistakes ({_percent(row['value'])}; 95 % interval "
-            f"{_interval(row)}) and objects to {alarms['reason']} answers without one."
+            f"{_interval(row)}){objects}."
         )
     others = [checker for checker in shares.checkers if checker != OURS]
     if not others:

@@ -11,6 +11,7 @@ from diffbench.analysis.claims import FAILS, HOLDS, OPEN, SLIPS, Decided, Eviden
 from diffbench.page import Page
 from diffbench.reports.formats import NONE, blank, number, plain
 from diffbench.reports.sections import Card, CardLine, Cards, Cell, Column, Table, Text
+from diffbench.reports.tones import CLAIMS
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["PAGE"]
 
 OWN = "lecture_claims"
-TONES = {HOLDS: "good", FAILS: "bad", OPEN: "mute"}
 OUTCOMES = {True: HOLDS, False: FAILS, None: OPEN}
 MOST_KEYS = 6
 THIN = "\u202f"
@@ -70,7 +70,7 @@ def render(run: Run) -> list[Any]:
 def _summary(decided: list[Decided]) -> str:
     counts = Counter(claim.verdict for claim in decided)
     settled = len(decided) - counts[OPEN]
-    said = ", ".join(f"{counts[verdict]} {_plural(verdict, counts[verdict])}" for verdict in TONES)
+    said = ", ".join(f"{counts[verdict]} {_plural(verdict, counts[verdict])}" for verdict in CLAIMS)
     return f"{settled} of {len(decided)} claims are decided by this run: {said}."
 
 
@@ -89,7 +89,7 @@ def _card(claim: Decided) -> Card:
         said.row,
         said.sentence,
         claim.verdict,
-        TONES[claim.verdict],
+        CLAIMS[claim.verdict],
         claim.reason,
         said.experiment,
         tuple(_line(said.row, finding) for finding in claim.findings),
@@ -102,7 +102,7 @@ def _line(row: str, finding: Finding) -> CardLine:
         finding.what,
         f"{_value(finding.number)} {finding.unit}{_interval(finding)}",
         finding.wanted,
-        TONES[OUTCOMES[finding.holds]] if finding.decides else "",
+        CLAIMS[OUTCOMES[finding.holds]] if finding.decides else "",
         not finding.decides,
         tuple(line for line in (finding.reason, *_keys(finding)) if line),
         STUDIES.get(finding.source, RECORDS.get(row, "t-matrix")),
@@ -163,7 +163,7 @@ def _numbers(decided: list[Decided]) -> Table:
             _number(finding.low),
             _number(finding.high),
             finding.wanted or NONE,
-            Cell(OUTCOMES[finding.holds], None, TONES[OUTCOMES[finding.holds]])
+            Cell(OUTCOMES[finding.holds], None, CLAIMS[OUTCOMES[finding.holds]])
             if finding.decides
             else Cell("stands beside"),
             Cell(_source(finding), None, "", tuple(_keys(finding))),

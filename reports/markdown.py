@@ -96,10 +96,9 @@ def _text(block: Text) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     yield from ("", escaped(table.caption), "")
-    if table.columns:
-        yield _row(escaped(column.title) for column in table.columns)
-        yield _row("--:" if column.number else "---" for column in table.columns)
-        yield from (_row(escaped(cell.text) for cell in row) for row in table.cells())
+    yield _row(escaped(column.title) for column in table.columns)
+    yield _row("--:" if column.number else "---" for column in table.columns)
+    yield from (_row(escaped(cell.text) for cell in row) for row in table.cells())
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from diffbench.analysis.cells import answered, first_derivative, trusted
 from diffbench.analysis.ratios import Estimate, paired_ratio, tie
 from diffbench.page import Page
-from diffbench.reports.formats import count, interval, number, plain, ranked
+from diffbench.reports.formats import NONE, blank, count, interval, number, plain, ranked
 from diffbench.reports.sections import Answers, Cell, Column, Grid, Table, Text
 from diffbench.reports.styles import label, ordered
-from diffbench.reports.words import answers
+from diffbench.reports.tones import VERDICTS
+from diffbench.reports.words import REFUSED, answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGE"]
 
-VERDICT_TONES = {
-    "exact to rounding": "good",
-    "degraded": "warn",
-    "wrong": "bad",
-    "uninformative": "mute",
-}
 GRAVE = ("crashed", "out_of_memory", "failed", "timeout", "skipped", "unsupported")
 
 
@@ -66,29 +61,21 @@ def _origin(run: Run) -> str:
 # --- ranking ------------------------------------------------------------------------------------
 
 
-def _ranking(records: pd.DataFrame) -> Table:
+def _ranking(records: pd.DataFrame) -> Table | Text:
     rows = trusted(first_derivative(records))
     wide = rows.pivot_table(index="instance", columns="method", values="ratio_numpy_primal")
     if "manual" not in wide:
-        return Table(
-            "ranking", "No ranking: the hand-written derivatives did not run.", (), (), True
-        )
+        return Text(paragraphs=("No ranking: the hand-written derivatives did not run.",))
     found = {
         name: paired_ratio(*_pairs(wide, name))
         for name in ordered(wide.columns)
         if name != "manual"
     }
-    best = sorted(found.items(), key=lambda pair: pair[1].value)
-    table = [
-        [
-            Cell(_rank(best, i), i + 1),
-            label(name),
-            number(e.value),
-            interval(e.low, e.high),
-            count(e.count),
-        ]
-        for i, (name, e) in enumerate(best)
-    ]
+    # Without an interval, of fewer than two instances, an estimate would tie with every other.
+    sure = [(name, e) for name, e in found.items() if not blank(e.low)]
+    best = sorted(sure, key=lambda pair: pair[1].value)
+    table = [_ranked(Cell(_rank(best, i), i + 1), *pair) for i, pair in enumerate(best)]
+    table += [_ranked(Cell(NONE, ""), name, e) for name, e in found.items() if blank(e.low)]
     columns = (
         Column("Rank", True),
         Column("Method"),
@@ -98,10 +85,15 @@ def _ranking(records: pd.DataFrame) -> Table:
     )
     caption = (
         "Time of a first derivative over the hand-written one's, in the geometric mean over the "
-        "instances that both answered. Overlapping intervals share a rank. Methods that "
-        "refuse large instances are compared on small ones only: read the last column."
+        "instances that both answered. Overlapping intervals share a rank; fewer than two "
+        "instances have neither. Methods that refuse large instances are compared on small ones "
+        "only: read the last column."
     )
     return Table("ranking", caption, columns, table, plain=True)
+
+
+def _ranked(rank: Cell, name: str, e: Estimate) -> list[Any]:
+    return [rank, label(name), number(e.value), interval(e.low, e.high), count(e.count)]
 
 
 def _pairs(wide: pd.DataFrame, name: str) -> tuple[list[float], list[float]]:
@@ -146,12 +138,12 @@ def _status(rows: pd.DataFrame | None) -> Cell:
         return Cell("not run", None, "mute")
     ok = answered(rows)
     worst = next((v for v in SEVERITY if (ok["verdict"] == v).any()), "")
-    failed = rows[~rows["status"].isin(["ok", "unsupported"])]
+    failed = rows[~rows["status"].isin(["ok", *REFUSED])]
     text = _short(worst, ok) if len(ok) else _spaced(ranked(Counter(rows["status"]))[0][0])
     if len(failed) and len(ok):
         often = ranked(Counter(failed["status"]))
         text += "".join(f", {times} {_spaced(status)}" for status, times in often)
-    tone = "bad" if len(failed) else VERDICT_TONES.get(worst, "mute")
+    tone = "bad" if len(failed) else VERDICTS.get(worst, "mute")
     shown = failed if len(failed) else ok[ok["verdict"] == worst] if worst else rows
     command = str(shown.sort_values(["digits", "command"])["command"].iloc[0])
     return Cell(text, None, tone, tuple(_reasons(rows)), command)

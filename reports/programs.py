@@ -6,20 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from diffbench.analysis.cells import dicts
+from diffbench.analysis.cells import SEPARATOR, study_rows
 from diffbench.analysis.claims import FAILS, HOLDS, OPEN
 from diffbench.analysis.programs import needs_closed_form
 from diffbench.page import Page
+from diffbench.reports.early import ended
 from diffbench.reports.formats import NONE, count, plain
 from diffbench.reports.sections import Cell, Column, Table, Text
 from diffbench.reports.styles import label, ordered
+from diffbench.reports.tones import CLAIMS as CLAIM_TONES
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
 
 __all__ = ["PAGE"]
 
-SEPARATOR = " ⟂ "
 RIGHT, REFUSES = "right", "refuses"
 TONES = {
     # verdict -> tone, in the order of the columns that count them
@@ -28,7 +29,6 @@ TONES = {
     "wrong": "bad",
     REFUSES: "mute",
 }
-CLAIM_TONES = {HOLDS: "good", FAILS: "bad", OPEN: "mute"}
 CLAIMS = (
     # the lecture's sentence, and the methods that decide it
     ("Symbolic differentiation requires a closed form.", "symbolic"),
@@ -58,8 +58,7 @@ class _Program:
 
 def render(run: Run) -> list[Any]:
     """The claim decided, programs by methods, counts, and the sentences why not."""
-    studies = run.studies
-    rows = dicts(studies[studies["study"] == "programs"]) if len(studies) else []
+    rows = study_rows(run.studies, "programs")
     if not rows:
         return [Text(paragraphs=("The study programs is not in this run.",))]
     programs = _programs(rows)
@@ -92,7 +91,7 @@ def _programs(rows: list[dict[str, Any]]) -> list[_Program]:
         if row["key"].startswith("program|"):
             name = row["key"].partition("|")[2]
             by_hand, _, text = row["reason"].partition(SEPARATOR)
-            right = tuple(value for _, value in sorted(entries[name].items()))
+            right = tuple(value for _, value in sorted(entries.get(name, {}).items()))
             found.append(_Program(name, int(row["value"]), by_hand, text, right))
     return sorted(found, key=lambda program: (program.decisions, program.name))
 
@@ -191,15 +190,14 @@ def _refusals(programs: list[_Program], methods: list[str], answers: Answers) ->
 def _sentences(rows: Iterable[dict[str, Any]]) -> Iterable[str]:
     """What an iteration nears, then the methods that broke off."""
     for row in rows:
-        kind, name, *rest = row["key"].split("|")
+        kind, _, name = row["key"].partition("|")
         if kind == "implicit":
             yield (
                 f"{name}: the derivative of the root itself, by the implicit function theorem, "
                 f"lies {plain(row['value'])} {row['unit']} away from that of the program which "
                 "nears it; right is here that of the program."
             )
-        elif kind == "status":
-            yield f"{label('|'.join(rest)) or 'the study'}: {name}, {row['reason']}"
+    yield from ended(rows)
 
 
 PAGE = Page(name="programs", title="Programs", order=26, render=render)

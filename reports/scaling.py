@@ -24,6 +24,7 @@ from diffbench.reports.formats import (
 )
 from diffbench.reports.sections import Cell, Choice, Column, Figure, Option, Table, Text
 from diffbench.reports.styles import Style, label, ordered, style_of
+from diffbench.reports.tones import CLAIMS
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
@@ -36,7 +37,6 @@ AXES = {
     "depth": ("Against depth, the length of the computation", "depth"),
 }
 POWERS = {1: "", 2: "²"}
-TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
 UNEXPECTED = {"does not hold": "unexpected"}
 INTRODUCTION = (
     "Cost of one first derivative, logarithmic on both axes: a power law is a straight line and "
@@ -52,9 +52,6 @@ def render(run: Run) -> list[Any]:
     records = answered(run.records)
     records = records[records["run_s"].notna()]
     found = {axis: cuts(records, axis) if len(records) else [] for axis in HELD}
-    # A family whose depth is its n (a product of n factors) is shown against n alone.
-    shown = {cut.family for cut in found["n"]}
-    found["depth"] = [cut for cut in found["depth"] if cut.family not in shown]
     every = [cut for several in found.values() for cut in several]
     if not every:
         return [Text(paragraphs=("No family of this run has two sizes to draw a line through.",))]
@@ -231,7 +228,7 @@ def _unexpected(grown: Sequence[Growth]) -> Iterator[Text | Table]:
     asked = [g for g in grown if g.verdict]
     if not asked:
         return
-    tally = {said: sum(g.verdict == said for g in asked) for said in TONES if said}
+    tally = {said: sum(g.verdict == said for g in asked) for said in CLAIMS}
     told = ", ".join(f"{UNEXPECTED.get(said, said)} in {times}" for said, times in tally.items())
     yield Text(paragraphs=(f"{len(asked)} exponents have a theory: {told}.",))
     columns = (
@@ -311,7 +308,7 @@ def _row(g: Growth) -> list[Any]:
         fixed(g.over.exponent),
         _bounds(g.over),
         number(g.expected),
-        Cell(said, None, TONES[g.verdict], more),
+        Cell(said, None, CLAIMS.get(g.verdict, ""), more),
         fixed(counted.exponent) if counted else Cell(NONE, ""),
         f"{g.over.points} of {g.over.points + g.over.dropped}",
     ]

@@ -22,11 +22,8 @@ __all__ = [
     "Steps",
     "Table",
     "Text",
-    "Tones",
     "Versus",
 ]
-
-Tones = ("good", "warn", "bad", "mute", "")  # how a cell is tinted; the text says the same
 
 
 @final
@@ -36,7 +33,7 @@ class Cell:
 
     text: str
     value: float | int | str | None = None  # sorts and goes into the CSV; None: the text does
-    tone: str = ""
+    tone: str = ""  # good, warn, bad or mute: how it is tinted; the text says the same
     more: tuple[str, ...] = ()  # lines that unfold below
     code: str = ""  # a command to type, unfolds below the lines
 
@@ -176,7 +173,7 @@ class CardLine:
     tone: str
     aside: bool  # it stands beside those that decide
     more: tuple[str, ...]  # lines that unfold
-    link: str  # id of an element of the report
+    link: str  # id of an element of the report; empty, as the report is built, where it has none
     source: str  # what the link is called
 
 
@@ -240,7 +237,7 @@ class Steps:
 @final
 @dataclass(frozen=True, slots=True)
 class Slider:
-    """A table of one column a whole number: a slider shows one of them, on paper some are chosen.
+    """A table of one column a whole number: a slider shows one of them, and so does paper.
 
     The columns from ``first`` on belong to ``values``, which grow by one; it starts at ``start``.
     Without a script there is ``plain``, the same table with a few of them.

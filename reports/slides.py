@@ -78,7 +78,7 @@ def drawn(figure: Figure) -> str:
             height=round(caption[-1][1] + PAD),
         )
     )
-    return VARIABLE.sub(lambda name: _colours()[name[1]], str(drawing))
+    return VARIABLE.sub(lambda name: _colours().get(name[1], name[0]), str(drawing))
 
 
 def _lines(text: str, size: int, wide: float, first: float) -> Iterator[tuple[str, float]]:

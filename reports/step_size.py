@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diffbench.analysis.cells import study_rows
 from diffbench.analysis.scaling import Fit, verdict
 from diffbench.analysis.steps import envelope, errors, schemes, summary
 from diffbench.page import Page
 from diffbench.reports.charts import Axis, Ghost, curves
+from diffbench.reports.early import ended
 from diffbench.reports.formats import NONE, blank, fixed, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
 from diffbench.reports.styles import Style, style_of
+from diffbench.reports.tones import CLAIMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,16 +39,18 @@ COMPLEX = (
     " The complex step subtracts nothing: as its step shrinks, only truncation is left, and then "
     "rounding."
 )
-TONES = {"holds": "good", "does not hold": "bad", "not decidable here": "mute", "": ""}
 
 
 def render(run: Run) -> list[Any]:
     """The figure, the minima and the slopes."""
     found = [s for s in METHODS if s in schemes(run.studies)]
+    early = tuple(ended(study_rows(run.studies, "step_size")))
     if not found:
-        return [Text(paragraphs=("The study step_size is not in this run.",))]
+        missing = "No error was measured." if early else "The study step_size is not in this run."
+        return [Text(paragraphs=(missing,), items=early)]
     looks = style_of(METHODS[s] for s in found)
     return [
+        *([Text("Ended early", items=early)] if early else []),
         _figure(run.studies, found, looks),
         _minima(run.studies, found, looks),
         _slopes(run.studies, found, looks),
@@ -177,7 +182,7 @@ def _slopes(studies: pd.DataFrame, found: list[str], looks: dict[str, Style]) ->
                         fixed(value, 4),
                         NONE if blank(low) else f"{low:.4f} to {high:.4f}",
                         number(theory.get(scheme)),
-                        Cell(said, None, TONES[said]),
+                        Cell(said, None, CLAIMS.get(said, "")),
                     ]
                 )
     return Table(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from diffbench.reports.charts import Row, decades
+from diffbench.reports.charts import Axis, Row, channel, decades
 from diffbench.reports.styles import SYMBOLS, Style
 
-__all__ = ["PARTS", "bounded", "split"]
+__all__ = ["PARTS", "bounded", "counted", "split"]
 
 Spec = dict[str, Any]
 ROWS = {"name": "rows"}
@@ -21,10 +21,33 @@ PARTS = (
 LOG = {"type": "log", "nice": False, "padding": 12}
 
 
+def counted(rows: list[Row], series: Sequence[Style], x: Axis) -> Spec:
+    """A symbol a row at x, as large as its count (c)."""
+    most = max((row["c"] for row in rows), default=1)  # a few cells are a small symbol in any chart
+    size = {"type": "sqrt", "domain": [1, max(most, 10)], "range": [40, 300]}
+    looks = {
+        "shape": _shapes(series),
+        "size": {"field": "c", "type": "quantitative", "scale": size, "legend": None},
+    }
+    tips = (("s", "method"), ("i", "instance"), ("xt", x.title), ("yt", "cells"), ("v", "verdict"))
+    at = channel("x", "x", x, [row["x"] for row in rows]).to_dict()
+    return _spec(
+        series,
+        [
+            {
+                "data": ROWS,
+                "mark": {"type": "point", "filled": True, "opacity": 0.75},
+                "encoding": {**_lines(series), **looks, "x": at, "tooltip": _tips(tips)},
+            }
+        ],
+        {"rows": _named(rows, series)},
+    )
+
+
 def bounded(rows: list[Row], series: Sequence[Style], title: str, bound: float) -> Spec:
     """A symbol a row at x, and a dashed line from top to bottom at the bound."""
     ends = [{"x": bound, "g": f"bound: {bound:g}"}]
-    looks = {"shape": _scaled("s", [s.name for s in series], [s.path for s in series])}
+    looks = {"shape": _shapes(series)}
     ticks = {"format": "~r", "values": decades([bound, *(row["x"] for row in rows)])}
     ticks["labelFlush"] = 16  # the last label does not hang over the edge
     x = {"field": "x", "type": "quantitative", "title": title, "scale": LOG, "axis": ticks}
@@ -100,6 +123,10 @@ def _lines(series: Sequence[Style]) -> Spec:
     order = [s.label for s in series]
     y = {"field": "n", "type": "nominal", "sort": order, "title": None, "axis": {"grid": True}}
     return {"y": y, "color": _scaled("s", [s.name for s in series], [s.colour for s in series])}
+
+
+def _shapes(series: Sequence[Style]) -> Spec:
+    return _scaled("s", [s.name for s in series], [s.path for s in series])
 
 
 def _scaled(field: str, domain: list[str], values: list[str]) -> Spec:

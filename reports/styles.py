@@ -1,16 +1,19 @@
 """One look a method, everywhere: colour, dash, symbol, label and letters, from one table.
 
 Colours come in a light and a dark shade and are never the only sign: dash and symbol differ
-too. Methods that the table does not know take the spare looks in the order of their names.
+too. Methods that the table does not know take the spare looks in the order of their names: of all
+names of the run, so that each keeps its look from page to page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import final
 
-__all__ = ["SERIES", "STYLES", "Style", "css", "label", "ordered", "style_of"]
+__all__ = ["SERIES", "STYLES", "Style", "css", "label", "one_run", "ordered", "style_of"]
 
 
 @final
@@ -156,6 +159,7 @@ SPARE: tuple[Style, ...] = (
     Style("", "", "", "spare5", "#4a5a64", "#b6c8d3", LONG, "bar"),
 )
 KNOWN = {style.name: style for style in STYLES}
+_RUN: ContextVar[frozenset[str]] = ContextVar("names of the run", default=frozenset())
 
 SERIES: tuple[Style, ...] = (
     # the six representations of an expression: no methods, so with looks of their own
@@ -168,14 +172,36 @@ SERIES: tuple[Style, ...] = (
 )
 
 
+@contextmanager
+def one_run(names: Iterable[str]) -> Iterator[None]:
+    """Within it the spare looks are shared out among these methods, whichever are asked for."""
+    token = _RUN.set(frozenset(names))
+    try:
+        yield
+    finally:
+        _RUN.reset(token)
+
+
 def style_of(names: Iterable[str]) -> dict[str, Style]:
     """The look of each method, in the order of every legend; the same for the same set of names."""
-    known = set(names)
-    looks = {style.name: style for style in STYLES if style.name in known}
-    for i, name in enumerate(sorted(known - set(KNOWN))):
-        spare = SPARE[i % len(SPARE)]
-        looks[name] = replace(spare, name=name, label=name, letters=f"{name[:1].upper()}{i + 1}")
-    return looks
+    asked = set(names)
+    unknown = sorted((asked | _RUN.get()) - set(KNOWN))
+    looks = {style.name: style for style in STYLES if style.name in asked}
+    return looks | {name: _spare(i, name) for i, name in enumerate(unknown) if name in asked}
+
+
+def _spare(i: int, name: str) -> Style:
+    """Colours come again after the last, with the dash and symbol of another."""
+    turn, place = divmod(i, len(SPARE))
+    lines = SPARE[(place + turn) % len(SPARE)]
+    return replace(
+        SPARE[place],
+        name=name,
+        label=name,
+        letters=f"{i + 1}{name[:1].upper()}",  # those of the table begin with a letter
+        dash=lines.dash,
+        symbol=lines.symbol,
+    )
 
 
 def ordered(names: Iterable[str]) -> list[str]:

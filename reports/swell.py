@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import answered, unfinished
+from diffbench.analysis.cells import answered, study_rows, unfinished
 from diffbench.analysis.expressions import Expression, expressions
 from diffbench.analysis.scaling import factors
 from diffbench.page import Page
@@ -77,7 +77,8 @@ def render(run: Run) -> list[Any]:
     shown = [_formulas(written), _pictures(written), _sizes(written)] if written else []
     if not figures and not shown:
         return [Text(paragraphs=("No cell of this run carries expression sizes.",))]
-    early = (f"Not written out: {why}." for why in unfinished(run.studies, "expressions"))
+    jobs = unfinished(study_rows(run.studies, "expressions"))
+    early = (f"Not written out: {status}: {why}." for _, status, why in jobs)
     return [Text(paragraphs=(LESSON, *early)), *shown, *figures]
 
 

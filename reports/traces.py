@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from diffbench.analysis.cells import unfinished
+from diffbench.analysis.cells import study_rows, unfinished
 from diffbench.analysis.traces import Line, Trace, forms, left, traces
 from diffbench.page import Page
 from diffbench.reports.elements import subscripts
@@ -34,7 +34,8 @@ PARTIALS = (Column("From"), Column("To"), Column("Partial"), Column("Value", Tru
 def render(run: Run) -> list[Any]:
     """How to read a trace, then each trace of the run, then what has none and why."""
     found = traces(run.studies)
-    early = tuple(f"The study ended early: {why}." for why in unfinished(run.studies, "traces"))
+    jobs = unfinished(study_rows(run.studies, "traces"))
+    early = tuple(f"The study ended early: {status}: {why}." for _, status, why in jobs)
     if not found:
         return [Text(paragraphs=early or ("The study traces is not in this run.",))]
     told = Text(paragraphs=(*READING, *early))

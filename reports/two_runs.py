@@ -9,17 +9,18 @@ from diffbench.analysis.book import Book
 from diffbench.analysis.compare import Comparison, Group, Ratio, compare_runs, slowest
 from diffbench.page import Page
 from diffbench.records.environment import changed
-from diffbench.reports.charts import Axis, strip
+from diffbench.reports.charts import Axis
 from diffbench.reports.formats import NONE, count, interval, number, plain
 from diffbench.reports.sections import Cell, Column, Figure, Table, Text
+from diffbench.reports.strips import counted
 from diffbench.reports.styles import label, ordered, style_of
+from diffbench.reports.tones import OUTCOMES
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
 
 __all__ = ["PAGE"]
 
-TONES = {"faster": "good", "tie": "mute", "slower": "bad"}
 SAID = {"faster": "B is faster", "tie": "neither is faster", "slower": "B is slower"}
 LABELS = {"RUN_A": "A", "RUN_B": "B"}
 INTRODUCTION = (
@@ -54,9 +55,8 @@ def render(run_a: Run, run_b: Run) -> list[Any]:
 
 def _sentence(group: Group) -> str:
     ratio = group.ratio
-    outcome = "faster" if ratio.high < 1.0 else "slower" if ratio.low > 1.0 else "tie"
     return (
-        f"Over {_cells(group)}, {SAID[outcome]} in the geometric mean: it takes "
+        f"Over {_cells(group)}, {SAID[group.outcome]} in the geometric mean: it takes "
         f"{plain(ratio.value)} × the time of A ({interval(ratio.low, ratio.high)}). B is faster in "
         f"{group.count('faster')} of them, ties in {group.count('tie')} and is slower in "
         f"{group.count('slower')}."
@@ -77,7 +77,7 @@ def _groups(name: str, caption: str, groups: Iterable[Group], of: str) -> Iterat
         Column("Cells", True),
         Column("Time of B over A, ×", True),
         Column("95 % interval, ×"),
-        *(Column(f"B is {outcome}" if outcome != "tie" else "Tie", True) for outcome in TONES),
+        *(Column(f"B is {outcome}" if outcome != "tie" else "Tie", True) for outcome in OUTCOMES),
         Column("Worst cell"),
         Column("Its ratio, ×", True),
     )
@@ -87,7 +87,7 @@ def _groups(name: str, caption: str, groups: Iterable[Group], of: str) -> Iterat
             count(len(group.cells)),
             number(group.ratio.value),
             interval(group.ratio.low, group.ratio.high),
-            *(count(group.count(outcome)) for outcome in TONES),
+            *(count(group.count(outcome)) for outcome in OUTCOMES),
             group.worst.cell,
             number(group.worst.value),
         ]
@@ -116,7 +116,7 @@ def _row(cell: Ratio) -> list[Any]:
         number(cell.value),
         interval(cell.low, cell.high),
         number(cell.p, 2),
-        Cell(cell.outcome, None, TONES[cell.outcome]),
+        Cell(cell.outcome, None, OUTCOMES[cell.outcome]),
     ]
 
 
@@ -147,7 +147,7 @@ def _every(made: Comparison) -> Figure:
         "Every cell that both runs timed",
         "Each symbol is one cell: the time of B over that of A, on a logarithmic axis. Right of 1, "
         "B is slower; how far symbols scatter around it shows what the machine alone does.",
-        strip(rows, looks, Axis("time of B over time of A, ×", holds=(0.9, 1.1))),
+        counted(rows, looks, Axis("time of B over time of A, ×", holds=(0.9, 1.1))),
         Table(
             "two runs",
             "Every cell, the slowest of B first",

@@ -17,10 +17,10 @@ from diffbench.reports.styles import label, ordered
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["answers"]
+__all__ = ["REFUSED", "answers"]
 
 Answer = tuple[str, str, str]  # question, answer, what it was read from
-REFUSED = ("unsupported", "skipped")
+REFUSED = ("unsupported", "skipped")  # no answer was tried: these are no failures
 
 
 def answers(records: pd.DataFrame) -> Iterator[Answer]:
@@ -149,14 +149,14 @@ def _price(first: pd.DataFrame) -> Iterator[Answer]:
     over = int((ratio > BOUND).sum())
     timed = median([float(v) for v in rows["ratio_own_primal"] if not blank(v)])
     spread = "" if blank(timed.low) else f" ({interval(timed.low, timed.high)})"
+    by_time = f"{plain(timed.value, 2)} times the method's own f in the median{spread}"
     where = f"{worst['instance']} by {label(str(worst['method']))}"
     yield (
         "What does a gradient by reverse mode cost?",
         f"{plain(float(ratio.median()), 2)} times the operations of f in the median, "
         f"{plain(float(ratio.max()), 2)} at most.",
         f"The bound is {BOUND:g}: {over} of {len(counted)} gradients lie above it; the dearest is "
-        f"{where}. By time it is {plain(timed.value, 2)} times the method's own f in the "
-        f"median{spread}.",
+        f"{where}.{'' if blank(timed.value) else f' By time it is {by_time}.'}",
     )
 
 

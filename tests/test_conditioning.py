@@ -124,6 +124,21 @@ def test_the_page_shows_the_study() -> None:
     assert [row[3].text for row in slopes.cells()] == ["0.301", "-0.301", "-0.301", "-0.903"]
 
 
+def test_a_study_that_ended_early_says_so_and_shows_what_came() -> None:
+    whole = [*table().values(), *rows_of("reverse")]
+    cut = [row for row in whole if row.key.startswith(("derivative|", "value|", "own|", "digits|"))]
+    statuses = {"status|timeout": "not done", "status|crashed|forward": "signal 11"}
+    broke = [StudyRow(study="conditioning", key=k, reason=r) for k, r in statuses.items()]
+    _, early, figure, methods, meaning, depths, _ = PAGE.render(_Run([*cut, *broke]))
+    assert early.title == "Ended early"
+    assert early.items == ("the study: timeout, not done", "forward: crashed, signal 11")
+    assert {row["s"] for row in figure.spec["datasets"]["rows"]} == {"reverse"}
+    assert "ghosts" not in figure.spec["datasets"]
+    assert [row[0].text for row in methods.cells()] == ["reverse"]
+    assert len(meaning.paragraphs) == 1
+    assert {tuple(cell.text for cell in row[4:]) for row in depths.cells()} == {("–", "–", "–")}
+
+
 def test_the_page_states_the_condition_of_the_runs_own_cells() -> None:
     found = [
         plain_record(rad53_rel=1e-15, verdict="exact to rounding"),

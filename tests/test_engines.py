@@ -160,6 +160,21 @@ def test_sides_are_taken_by_library_and_not_by_name(
     assert [texts(row)[:2] for row in rows.cells()] == [sides]
 
 
+def test_the_engines_of_plugins_differ_in_the_legend() -> None:
+    made = only("reverse", "autograd", "forward")
+    names = {"autograd": "mine", "forward": "other"}
+    records = made.records.copy()
+    records["method"] = records["method"].replace(names)
+    records.loc[records["method"] == "other", "library"] = "torch"
+    samples = made.samples.assign(method=made.samples["method"].replace(names))
+    found = choice(PAGE.render(replace(made, records=records, samples=samples)))
+    assert [s.name for s in found.series] == ["reverse over mine"]
+    records["category"] = "AD"
+    found = choice(PAGE.render(replace(made, records=records, samples=samples)))
+    assert [s.name for s in found.series] == ["reverse over mine", "reverse over other"]
+    assert len({(s.dash, s.symbol) for s in found.series}) == 2
+
+
 @pytest.mark.parametrize(
     ("methods", "said"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from diffbench.cli import options
 from diffbench.errors import BadSelection, UnknownName
 from diffbench.page import Page
 from diffbench.records import run
-from diffbench.reports import build, editions, exports, latex, slides
-from diffbench.reports.sections import Column, Table, Text
+from diffbench.reports import build, contents, editions, exports, latex, slides
+from diffbench.reports.sections import Choice, Column, Figure, Steps, Table, Text
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,35 @@ def test_an_edition_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert "engines" not in ids
 
 
+def links(pages: list[dict[str, Any]]) -> tuple[set[str], set[str]]:
+    """Where links lead and where they can, of pages without their pictures, which take long."""
+    drawn = (Choice, Figure, Steps)
+    bare = [{**p, "blocks": [b for b in p["blocks"] if not isinstance(b, drawn)]} for p in pages]
+    text = build.whole("t", bare)
+    found = re.findall(r'<a [^>]*href="#([^"]+)"', text)
+    return {*found}, {*re.findall(r' id="([^"]+)"', text)}
+
+
+@pytest.mark.parametrize("edition", ["all", *editions.EDITIONS])
+def test_every_link_of_an_edition_leads_somewhere(folder: Path, edition: str) -> None:
+    found, ids = links(build.laid_out(diffbench.load(folder), None, None, edition))
+    assert found <= ids
+    assert {"t-matrix", "t-exponents"} <= found or edition == "engineer"
+
+
+def test_cards_do_not_link_to_what_the_report_has_not(folder: Path) -> None:
+    """Of one size there are no exponents; of the page alone there is no matrix."""
+    made = diffbench.load(folder)
+    few = [page for page in build._built_in() if page.name == "lecture"]
+    found, ids = links(build.laid_out(made, few))
+    assert found <= ids
+    assert "c-1" in found
+    one = synthetic.part(synthetic.run(), ("lecture",))
+    found, ids = links(build.laid_out(replace(one, records=one.records[one.records["n"] == 2])))
+    assert found <= ids
+    assert "t-exponents" not in ids
+
+
 def test_two_names_alike_make_two_files(tmp_path: Path) -> None:
     table = Table("a b", "", (Column("x"),), [["1"]])
     twice = [{"id": "p", "title": "p", "blocks": [table, Table("a-B", "", (Column("y"),), [])]}]
@@ -156,7 +186,7 @@ def test_the_figure_of_two_runs_holds_every_cell(tmp_path: Path) -> None:
     old = stored_run(tmp_path / "old", "old", reverse=1e-3, manual=1e-3)
     new = stored_run(tmp_path / "new", "new", reverse=1e-3, forward=1e-3, manual=1e-3)
     blocks = two_blocks(old, new)
-    (figure,) = build.figures_of(blocks)
+    (figure,) = contents.figures_of(blocks)
     assert [row[2].text for row in figure.table.cells()] == ["manual", "reverse"]
     left_out = next(b for b in blocks if isinstance(b, Table) and b.name == "cells left out")
     assert [[cell.text for cell in row] for row in left_out.cells()] == [["A was not asked", "1"]]

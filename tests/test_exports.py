@@ -29,7 +29,7 @@ from diffbench.records import parquet, run
 from diffbench.records.export import export, read_csv, safe, unsafe
 from diffbench.records.record import Record
 from diffbench.records.store import TABLES, Store
-from diffbench.reports import build, latex, latex_text, markdown
+from diffbench.reports import build, contents, latex, latex_text, markdown
 from diffbench.reports.sections import Cell, Column, Steps, Table
 
 NAMES = ("records", "samples", "studies")
@@ -171,7 +171,7 @@ def test_the_latex_has_every_table_and_no_fault(
     report = (exported / "latex" / "report.tex").read_text(encoding="ascii")
     assert latex_syntax.faults(report) == []
     inputs = re.findall(r"\\input\{(.*?)\}", report)
-    tables = [table for page in pages for table in build.tables_of(page["blocks"])]
+    tables = [table for page in pages for table in contents.tables_of(page["blocks"])]
     assert len(inputs) == len(set(inputs)) == len(tables) > 15
     assert len({build.identifier(table.name) for table in tables}) == len(tables)
     for name, table in zip(inputs, tables, strict=True):
@@ -283,7 +283,7 @@ def test_the_markdown_is_the_pages_as_any_viewer_reads_them(
     ]
     assert titles == [page["title"] for page in pages]
     found = list(rows_of(tokens))
-    tables = [t for page in pages for t in build.tables_of(page["blocks"]) if t.columns]
+    tables = [t for page in pages for t in contents.tables_of(page["blocks"])]
     expected = []
     for table in tables:
         expected.append([column.title for column in table.columns])
@@ -319,7 +319,7 @@ def test_no_text_is_markup(text: str) -> None:
 def test_every_figure_is_a_file_that_stands_alone(
     exported: Path, pages: list[dict[str, Any]]
 ) -> None:
-    figures = [figure for page in pages for figure in build.figures_of(page["blocks"])]
+    figures = [figure for page in pages for figure in contents.figures_of(page["blocks"])]
     assert len(figures) > 5
     for figure in figures:
         path = exported / "svg" / f"{build.identifier(figure.name)}.svg"

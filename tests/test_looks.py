@@ -8,7 +8,7 @@ import pytest
 
 from diffbench.reports.charts import decades
 from diffbench.reports.formats import count, exact, fixed, interval, micro, number, plain
-from diffbench.reports.styles import SERIES, SPARE, STYLES, label, ordered, style_of
+from diffbench.reports.styles import SERIES, SPARE, STYLES, label, one_run, ordered, style_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,21 @@ def test_unknown_methods_take_spare_looks_in_the_order_of_their_names() -> None:
     assert (looks["alpha"].slot, looks["zeta"].slot) == ("spare0", "spare1")
     assert ordered(["zeta", "manual"]) == ["manual", "zeta"]
     assert (label("jax[mode=reverse]"), label("mine")) == ("jax (reverse)", "mine")
+
+
+def test_a_name_keeps_its_look_within_a_run_whichever_are_asked_for() -> None:
+    with one_run(["alpha", "manual", "zeta"]):
+        alone, both = style_of(["zeta"]), style_of(["alpha", "zeta"])
+    assert list(alone) == ["zeta"]
+    assert alone["zeta"] == both["zeta"]
+    assert alone["zeta"].slot == "spare1"
+    assert style_of(["zeta"])["zeta"].slot == "spare0"
+
+
+def test_more_names_than_spare_looks_differ_in_dash_or_symbol_and_letters() -> None:
+    looks = style_of(f"kfac{i:02}" for i in range(3 * len(SPARE))).values()
+    assert len({(s.slot, s.dash, s.symbol) for s in looks}) == 3 * len(SPARE)
+    assert len({s.letters for s in (*STYLES, *looks)}) == len(STYLES) + 3 * len(SPARE)
 
 
 def contrast(a: str, b: str) -> float:

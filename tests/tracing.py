@@ -40,7 +40,7 @@ from diffbench.analysis.compare import Comparison, Group
 from diffbench.analysis.expressions import Expression
 from diffbench.analysis.traces import Trace
 from diffbench.records.record import VERDICTS
-from diffbench.reports import build
+from diffbench.reports import build, contents
 from diffbench.reports.sections import Table
 from diffbench.reports.styles import SERIES, label
 
@@ -458,7 +458,7 @@ def of_pages(*runs: Any) -> tuple[list[Number], Ledger]:
         found = [
             number
             for page in build._built_in(len(runs))
-            for table in build.tables_of(page.render(*runs))
+            for table in contents.tables_of(page.render(*runs))
             for number in numbers(page.name, table)
         ]
     return found, Ledger(runs, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, cast, final
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST_ORDER",
+    "SEPARATOR",
     "Cut",
     "answered",
     "cuts",
@@ -20,11 +21,13 @@ __all__ = [
     "first_derivative",
     "slices",
     "spelled",
+    "study_rows",
     "trusted",
     "unfinished",
 ]
 
 FIRST_ORDER = ("gradient", "jacobian", "jvp", "vjp")
+SEPARATOR = " ⟂ "  # in the reason of a study's row: between what is right and what is said of it
 # n and m are never mixed in one curve; depth may follow n (a product of factors).
 HELD = {"n": ["m"], "m": ["n"], "depth": ["n", "m"]}
 
@@ -34,12 +37,19 @@ def dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", rows.to_dict("records"))
 
 
-def unfinished(studies: pd.DataFrame, name: str) -> list[str]:
-    """Why a study of a run ended early: a sentence for each of its jobs that did."""
-    if not len(studies):
-        return []
-    rows = studies[(studies["study"] == name) & studies["key"].str.startswith("status|")]
-    return [f"{row['key'].split('|')[1]}: {row['reason']}" for row in dicts(rows)]
+def study_rows(studies: pd.DataFrame, name: str) -> list[dict[str, Any]]:
+    """The rows of one study; none where the run does not hold it."""
+    return dicts(studies[studies["study"] == name]) if len(studies) else []
+
+
+def unfinished(rows: Iterable[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """(method, status, reason) of each job of a study that ended early; its own has no method."""
+    found = []
+    for row in rows:
+        kind, status, method = [*row["key"].split("|", 2), "", ""][:3]
+        if kind == "status":
+            found.append((method, status, row["reason"]))
+    return found
 
 
 def answered(records: pd.DataFrame) -> pd.DataFrame:

@@ -114,6 +114,11 @@ class Group:
         """The cell with the largest ratio."""
         return max(self.cells, key=lambda cell: cell.value)
 
+    @property
+    def outcome(self) -> str:
+        """Of the mean: a tie unless its whole interval lies on one side of 1."""
+        return "faster" if self.ratio.high < 1.0 else "slower" if self.ratio.low > 1.0 else "tie"
+
     def count(self, outcome: str) -> int:
         """How many of the cells came out so."""
         return sum(cell.outcome == outcome for cell in self.cells)

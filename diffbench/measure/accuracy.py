@@ -183,7 +183,10 @@ def _verdict(
         return "wrong", f"the error reaches {_largest(error) / scale:.1e} of the largest entry"
     if not np.all(error <= EXACT * bound):
         kept = "no digits are defined" if digits is None else f"{digits:.1f} digits"
-        return "degraded", f"{kept}; the error is {_worst(error, bound):.1e} times the bound"
+        over = _worst(error, bound)
+        missed = f"the error is {over:.1e} times the bound"
+        zero = "an entry that must be exactly 0 is not"  # and has no bound but 0
+        return "degraded", f"{kept}; {missed if math.isfinite(over) else zero}"
     return "exact to rounding", ""
 
 
