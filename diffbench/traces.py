@@ -16,6 +16,7 @@ from typing import Any, final
 
 import numpy as np
 
+from diffbench.ad.graph import opened
 from diffbench.ad.terms import Scalar, ScalarTrace, Step, Term, TermNamespace, written
 from diffbench.errors import BadSize, UnknownName
 from diffbench.problem import Instance
@@ -102,7 +103,8 @@ def _traced(instance: Instance) -> tuple[list[Step], list[int | float]]:
     trace = ScalarTrace()
     x = np.empty(instance.n, dtype=object)
     x[:] = [trace.input(float(v)) for v in instance.x]
-    y = instance.f(x, trace.namespace(), *instance.constants)
+    with opened():
+        y = instance.f(x, trace.namespace(), *instance.constants)
     if len(trace.steps) - instance.n > MOST_STEPS:
         raise BadSize(
             f"the trace of {instance.name} has {len(trace.steps) - instance.n} lines, a table "

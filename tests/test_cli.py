@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
+from small_runs import BROKEN, FAKES, PLUGINS, stored_run, use_profile, without_report
 
 import diffbench
 from diffbench.records.store import FILE, Store
@@ -32,6 +32,7 @@ INTERRUPTED = ["--problems", "lecture,rosenbrock,speelpenning", "--methods", "ma
 
 # --- bad input ------------------------------------------------------------------------------
 
+WRONG = ("--plugin", str(PLUGINS / "nonconforming.py"))
 HELD = ("compare", "held", "--of", "reverse", "--to", "manual")
 MISTAKES = {
     ("rnu",): "No such command 'rnu'",
@@ -44,6 +45,9 @@ MISTAKES = {
     ("run", "--problems", "rosenbrock[n=8:2]"): "is empty",
     ("run", "--problems", "rosenbrock[size=2]"): "no parameter 'size'",
     ("run", "--problems", ""): "cannot read",
+    ("run", "--problems", "rosenbrock[n=8,16]"): "for several values write n=8|16, for another",
+    ("run", "--problems", "rosenbrock[n=2:9, 16]"): "write n=2:9|16,",
+    ("run", "--methods", "zero,jax(mode=reverse)"): "write 'zero,jax[mode=reverse]'",
     ("run", "--problems", "mlp[n=5]"): "no parameter 'n'",
     ("run", "--problems", "rosenbrock[n=2:300,n=5]"): "n is given twice",
     (
@@ -145,6 +149,12 @@ MISTAKES = {
     ("show", "lecture[n=3]"): "multiple of 2",
     ("trace", "lecture"): "Missing option '--mode'",
     ("trace", "lecture", "--mode", "sideways"): "'sideways' is not one of",
+    ("show", "raises", *WRONG): "raises ZeroDivisionError: division by zero (nonconforming.py:",
+    ("show", "misspelt", *WRONG): "f of misspelt[n=2] raises NamespaceError: the namespace xp has",
+    ("show", "rosenbrock[n=100000000000]"): "choose smaller sizes",
+    ("trace", "misspelt", *WRONG, "--mode", "forward"): "no 'sine'",
+    ("trace", "beyond", *WRONG, "--mode", "forward"): "write xp.sin(x), not np.sin(x)",
+    ("trace", "raises", *WRONG, "--mode", "reverse"): "by zero (nonconforming.py:",
     ("trace", "lecture", "--mode", "forward", "--at", "2,x"): "write numbers as 2,5",
     ("trace", "lecture", "--mode", "forward", "--at", "2,inf"): "write numbers as 2,5",
     ("trace", "lecture", "--mode", "forward", "--at", "2,5,3"): "multiple of 2, got 3",

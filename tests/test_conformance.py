@@ -39,10 +39,11 @@ WRONG: dict[str, dict[str, str]] = {
     "random": {"reproducible": "other numbers each time it is built; draw from rng alone"},
     "fixed": {"reproducible": "the same prepare_x at every seed"},
     "beyond": {
-        "names": "operand 'Traced' does not support ufuncs",
-        "proven": "operand 'Traced' does not support ufuncs",
-        "zero": "operand 'Traced' does not support ufuncs",
+        "names": "write xp.sin",
+        "proven": r"write xp.sin\(x\), not np.sin\(x\).* \(nonconforming.py:\d+\)",
+        "zero": "write xp.sin",
     },
+    "misspelt": {"shapes": r"xp has no 'sine'; it has: abs.* \(nonconforming.py:\d+\)"},
     "nan": {"shapes": "gradient is not finite, and expected says no why"},
     "linear": {"zero": "hessian of .* is zero, so that any zero is right; say so by zero="},
     "raises": {"sizes": r"ZeroDivisionError: division by zero \(nonconforming.py:\d+\)"},
@@ -51,6 +52,7 @@ WRONG: dict[str, dict[str, str]] = {
     "operator": {"operators": "hessain: no such operator"},
     "silent": {"declared": "nothing is said for shows"},
     "no_sizes": {"registered": "family 'no_sizes' declares no sizes for standard"},
+    "word": {"registered": "family 'word': n=two is the default, and the Parameter itself refuses"},
     "impossible": {"registered": "needs n >= 1, got n=0"},
     "differences": {},
     "lying": {
@@ -64,10 +66,16 @@ WRONG: dict[str, dict[str, str]] = {
     "writing": {"untouched": "writes to the seed"},
     "curt": {"sentences": "why_not for value of wave is 'no': no sentence in one line"},
     "unable": {"able": "answers no derivative of any tiny problem: it has never learned"},
+    "raising": {
+        "able": r"gradient of wave raises ArithmeticError: no luck \(nonconforming.py:\d+\)"
+    },
     "native": {"native": "native has vjp natively for wave, and native does not say so"},
     "mute": {"declared": "nothing is said for cost, __doc__"},
     "nothing": {"variants": "a parameter has no value, so there is no variant of it"},
     "hidden": {"registered": "native must hold at least one of"},
+    "nameless": {"registered": "method 'nameless' lacks name; diffbench/method.py says"},
+    "unsaid": {"registered": "method 'unsaid' lacks cost, native; "},
+    "unasked": {"registered": r"method 'unasked' lacks why_not\(\), build\(\); "},
 }
 ENDS = {check.name for module in (families, methods) for check in module.CHECKS if check.needed}
 ENDS |= {"registered"}
@@ -98,7 +106,8 @@ def test_each_manner_of_failing_has_its_check(name: str) -> None:
     checks = families.CHECKS if found[0].kind == "family" else methods.CHECKS
     names = ["registered", *(check.name for check in checks)]
     ends = next((n for n in names if n in wrong.keys() & ENDS), names[-1])
-    assert [finding.check for finding in found] == names[: names.index(ends) + 1]
+    assert [finding.check for finding in found] == names
+    assert [f.check for f in found if f.tried] == names[: names.index(ends) + 1]
 
 
 def test_every_check_can_fail() -> None:
@@ -151,6 +160,9 @@ def test_the_command_prints_a_line_a_check(cli: Any, tmp_path: Path) -> None:
     assert done.code == 1
     assert done.out.count("  FAIL  ") == 2
     assert "  FAIL  proven        gradient of off_by_a_millionth[n=2] is degraded" in done.out
+    left = len(families.CHECKS) - 4  # the check of shapes is needed by those after it
+    total = 3 * len(lines[1:-1]) - left
+    assert done.out.splitlines()[-1] == f"{total - 2} of {total} checks passed, {left} not tried"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from diffbench.conformance import Finding
 
 __all__ = ["test"]
+
+PASS, FAIL, LEFT = "pass", "FAIL", "left"
 
 
 @click.command()
@@ -28,18 +31,22 @@ def test(file: Path, seed: int) -> None:
     from diffbench.registry import discover
 
     existing((str(file),))
-    wrong, total, shown = 0, 0, ""
+    counts, shown = Counter[str](), ""
     for finding in on_trial(str(file), discover(), seed):
         title = f"{finding.kind} {finding.plugin}"
         if title != shown:
             click.echo(title)
             shown = title
-        click.echo(_line(finding))
-        wrong, total = wrong + bool(finding.wrong), total + 1
-    click.echo(f"{total - wrong} of {total} checks passed")
-    sys.exit(WRONG if wrong else 0)
+        ended = _ended(finding)
+        counts[ended] += 1
+        if finding.tried:
+            click.echo(f"  {ended}  {finding.check:<13} {finding.wrong or finding.holds}")
+    more = f", {counts[LEFT]} not tried" if counts[LEFT] else ""
+    click.echo(f"{counts[PASS]} of {counts[PASS] + counts[FAIL]} checks passed{more}")
+    sys.exit(WRONG if counts[FAIL] else 0)
 
 
-def _line(finding: Finding) -> str:
-    said = finding.wrong or finding.holds
-    return f"  {'FAIL' if finding.wrong else 'pass'}  {finding.check:<13} {said}"
+def _ended(finding: Finding) -> str:
+    if not finding.tried:
+        return LEFT
+    return FAIL if finding.wrong else PASS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diffbench.cli.options import PROFILES, existing, plugin_option, table
-from diffbench.errors import DiffbenchError
+from diffbench.errors import DiffbenchError, blamed
 
 if TYPE_CHECKING:
     from diffbench.problem import Instance
@@ -75,11 +75,15 @@ def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> N
     from diffbench.registry import discover
 
     registry = discover(existing(plugins), ("problems",))
-    for made in registry.instances(selection, profile, seed):
+    with blamed(selection):
+        found = registry.instances(selection, profile, seed)
+    for made in found:
+        with blamed(f"f of {made.name}"):
+            numbers = list(_numbers(made))
         family = registry.family(made.family)
         click.echo(f"{made.name}: {family.title}\n  {family.latex}")
         click.echo(f"  n = {made.n}, m = {made.m}, depth = {made.depth}, seed = {made.seed}")
-        for name, number in _numbers(made):
+        for name, number in numbers:
             click.echo(f"  {name} = {number:{DIGITS}}")
 
 
@@ -136,8 +140,10 @@ def trace(
     from diffbench.traces import render
 
     registry = discover(existing(plugins), ("problems",))
-    made = _placed(registry, selection, None if at is None else _point(at))
-    click.echo(render(made, mode, digits, layout))
+    point = None if at is None else _point(at)
+    with blamed(selection):
+        text = render(_placed(registry, selection, point), mode, digits, layout)
+    click.echo(text)
 
 
 def _point(text: str) -> list[float]:

@@ -6,13 +6,12 @@ the built-ins and ``diffbench test FILE.py`` walk the same tables.
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from diffbench.errors import DiffbenchError, PluginError
+from diffbench.errors import DiffbenchError, PluginError, place, worded
 from diffbench.problem import Family
 from diffbench.registry import Registry, offered
 
@@ -36,13 +35,14 @@ class Check:
 @final
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check said of one plugin; an empty ``wrong`` is a pass."""
+    """What one check said of one plugin; an empty ``wrong`` is a pass if it was ``tried``."""
 
     kind: str  # family, method, page or study
     plugin: str
     check: str
     holds: str
     wrong: str = ""
+    tried: bool = True  # no check is once one that the others need has failed
 
 
 def examined(check: Check, trial: Any) -> str:
@@ -53,9 +53,7 @@ def examined(check: Check, trial: Any) -> str:
     except DiffbenchError as error:
         found = str(error)
     except (Exception, SystemExit) as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-        found = f"{type(error).__name__}: {error} ({place})"
+        found = f"{worded(error)}{place(error)}"
     return " ".join((found or "").split())
 
 
@@ -72,17 +70,16 @@ def on_trial(path: str, registry: Registry, seed: int = 0) -> Iterator[Finding]:
 
 
 def _findings(plugin: Any, path: str, registry: Registry, seed: int) -> Iterator[Finding]:
-    kind, name = kind_of(plugin), str(getattr(plugin, "name", plugin))
+    kind, name = kind_of(plugin), str(getattr(plugin, "name", "") or plugin.__name__)
     door = Check("registered", "the registry takes it in", lambda p: registry.register(p, path))
     refused = examined(door, plugin).removeprefix(f"{path}: ")
     yield Finding(kind, name, door.name, door.holds, refused)
-    if not refused:
-        checks, trial = _trial(plugin, seed)
-        for check in checks:
-            wrong = examined(check, trial)
-            yield Finding(kind, name, check.name, check.holds, wrong)
-            if wrong and check.needed:
-                return
+    checks, trial = _trial(plugin, seed)
+    tried = not refused
+    for check in checks:
+        wrong = examined(check, trial) if tried else ""
+        yield Finding(kind, name, check.name, check.holds, wrong, tried)
+        tried = tried and not (wrong and check.needed)
 
 
 def kind_of(plugin: Any) -> str:

@@ -97,6 +97,7 @@ DRIFTS = other("drifts", answers=drifting)
 RANDOM = other("random", x=lambda made, rng: np.array([1.0, 2.0 + next(COUNTER)]))
 FIXED = other("fixed", prepare_x=lambda made, rng: np.array([3.0, 4.0]))
 BEYOND = other("beyond", f=lambda made, rng: lambda x, xp, c: np.sum(np.sin(c * x) * x))
+MISSPELT = other("misspelt", f=lambda made, rng: lambda x, xp, c: xp.sum(xp.sine(c * x)))
 NAN = other("nan", answers=answer(lambda x, c: x * np.nan))
 LINEAR = other(
     "linear",
@@ -114,6 +115,7 @@ ZERO = family("zero", zero=frozenset({"gradient"}))
 OPERATOR = family("operator", sparse=frozenset({"hessain"}))
 SILENT = family("silent", shows=" ", parameters={"n": Parameter(2, "")})
 SIZES = family("no_sizes", sizes={"quick": "n=2", "full": "n=2"})
+WORD = family("word", parameters={"n": Parameter("two", "number of inputs", minimum=1)})
 IMPOSSIBLE = family("impossible", sizes={"quick": "n=2", "standard": "n=0", "full": "n=2"})
 
 
@@ -150,6 +152,14 @@ def like(name, **changes):
     return type(name, (), {**kept, "name": name, "__module__": __name__, **changes})
 
 
+def less(name, *attributes):
+    """The good class without these."""
+    kind = like(name)
+    for attribute in attributes:
+        delattr(kind, attribute)
+    return kind
+
+
 def build(change):
     """The good kernel with its call changed: ``change(call, instance)`` gives another."""
 
@@ -175,6 +185,10 @@ def cached(call, instance):
     return first
 
 
+def unlucky(x, v, constants):
+    raise ArithmeticError("no luck")
+
+
 def writing(call, instance):
     def written(x, v, constants):
         answer = call(x, v, constants)
@@ -194,8 +208,12 @@ METHODS = (
     WRITING := like("writing", build=build(writing)),
     CURT := like("curt", why_not=lambda self, instance, operator: "no"),
     UNABLE := like("unable", why_not=lambda self, i, o: "it has never learned to do this"),
+    RAISING := like("raising", build=build(lambda call, i: unlucky)),
     NATIVE := like("native", native_for=lambda self, instance: {"jvp", "vjp"}),
     MUTE := like("mute", cost="", __doc__=None),
     NOTHING := like("nothing", parameters={"mode": ()}),
     HIDDEN := like("hidden", native=frozenset({"hvp"})),
+    NAMELESS := less("nameless", "name"),
+    UNSAID := less("unsaid", "native", "cost"),
+    UNASKED := less("unasked", "why_not", "build"),
 )
