@@ -162,7 +162,8 @@ MISTAKES = {
     ("trace", "logistic", "--mode", "forward", "--at", "1,2"): "--at gives 2 numbers",
     ("trace", "lecture,mlp", "--mode", "forward"): "takes one family",
     ("trace", "lecture[n=2|4]", "--mode", "forward"): "takes one size",
-    ("trace", "lecture[n=512]", "--mode", "forward"): "",
+    ("trace", "lecture[n=512]", "--mode", "forward"): "choose a smaller size, as 'lecture[n=2]'",
+    ("trace", "mlp", "--mode", "reverse"): "size, as 'mlp[batch=8,layers=2,width=1]'",
 }
 
 
@@ -300,6 +301,18 @@ def test_trace_shows_where_infinity_arose_and_nothing_else(cli) -> None:  # type
     done = cli("trace", "lecture", "--at", "0,5", "--mode", "reverse")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"v1 = .* log\(0\.0\) +=  -inf\n", done.out)
+
+
+def test_trace_says_where_a_value_leaves_the_domain(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    done = cli("trace", "lecture", "--at", "-2,5", "--mode", "forward")
+    assert done.code == 0
+    assert re.search(r"v1 = .* log\(-2\.0\) +=  nan\n", done.out)
+    assert "(-2.0) * 5.0" in done.out
+    assert "(nan)" not in done.out
+    assert done.err == (
+        "v1 is no number, for log(-2.0) is outside the domain of the operation; "
+        "neither is what follows from it\n"
+    )
 
 
 # --- run and report -------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def explained(error: BaseException) -> BaseException:
     ``NUMPY`` is measured: its names stay plain attributes, and one that it lacks is told here.
     """
     if isinstance(error, AttributeError) and error.obj is NUMPY:
-        return NamespaceError(lacking(error.name))
+        return NamespaceError(lacking(str(error.name)))
     return numpy_given(error) or error
 
 

@@ -109,8 +109,9 @@ def _able(trial: Trial) -> str | None:
     derivatives = [p for p in trial.prepared if p.operator != "value"]
     if any(_raised(p) is None for p in derivatives):
         return None
-    reasons = (why_not(*cell) for cell in trial.cells() if cell[2] != "value")
-    return f"it answers no derivative of any tiny problem: {first([*map(_raised, derivatives), *reasons])}"
+    reasons = [why_not(*cell) for cell in trial.cells() if cell[2] != "value"]
+    reason = first([*map(_raised, derivatives), *reasons])
+    return f"it answers no derivative of any tiny problem: {reason}"
 
 
 def _raised(prepared: Prepared) -> str | None:
