@@ -81,15 +81,12 @@ def parse_values(body: str, item: str) -> dict[str, tuple[Value, ...]]:
     before = ""
     for pair in split(body):
         key, equals, text = (part.strip() for part in pair.partition("="))
-        if before and key and not equals:
-            raise BadSelection(
-                f"selection {item!r}: cannot read {key!r}; for several values write "
-                f"{before}|{key}, for another parameter key=value"
-            )
         if not (key and equals and text):
+            more = before and key and not equals
+            several = f" or, for several values, {before}|{key}" if more else ""
             raise BadSelection(
-                f"selection {item!r}: cannot read {pair!r}; write key=value (where the value is "
-                f"the path of a file, without any of []|,:#)"
+                f"selection {item!r}: cannot read {pair!r}; write key=value{several} (where the "
+                f"value is the path of a file, without any of []|,:#)"
             )
         if key in values:
             raise BadSelection(f"selection {item!r}: {key} is given twice; write {key}=a|b")

@@ -45,8 +45,8 @@ MISTAKES = {
     ("run", "--problems", "rosenbrock[n=8:2]"): "is empty",
     ("run", "--problems", "rosenbrock[size=2]"): "no parameter 'size'",
     ("run", "--problems", ""): "cannot read",
-    ("run", "--problems", "rosenbrock[n=8,16]"): "for several values write n=8|16, for another",
-    ("run", "--problems", "rosenbrock[n=2:9, 16]"): "write n=2:9|16,",
+    ("run", "--problems", "rosenbrock[n=8,16]"): "or, for several values, n=8|16 (",
+    ("run", "--problems", "rosenbrock[n=2:9, 16]"): "or, for several values, n=2:9|16 (",
     ("run", "--methods", "zero,jax(mode=reverse)"): "write 'zero,jax[mode=reverse]'",
     ("run", "--problems", "mlp[n=5]"): "no parameter 'n'",
     ("run", "--problems", "rosenbrock[n=2:300,n=5]"): "n is given twice",
@@ -79,7 +79,8 @@ MISTAKES = {
     ("run", "--resume"): "--out DIR",
     ("run", "--out", "none", "--resume"): "no run in none to resume",
     ("run", "--plugin", "none.py"): "no plugin file none.py",
-    ("run", "--out", "file"): "cannot write to file",
+    ("run", "--out", "file"): "cannot write to file: it is a file, no folder; take",
+    ("run", "--out", "file/run"): "cannot write to file/run: a file stands where a folder has to",
     ("run", "--out", "/proc/nowhere"): "cannot write to /proc/nowhere",
     ("report",): "Missing argument 'RUN'",
     ("report", "none"): "no run in none",
@@ -137,7 +138,12 @@ MISTAKES = {
     ("clean", "none"): "none is no run",
     ("clean", "file", "--yes"): "file is no run",
     ("clean", "held", "--keep", "-1"): "-1 is not in the range",
-    ("clean", "held", "--keep", "few"): "'few' is not a valid integer",
+    ("clean", "held", "--keep", "few"): "'few' is not a valid whole number",
+    ("serve", "held", "--port", "80x"): "'80x' is not a valid whole number",
+    ("serve", "empty"): "is empty: its run was ended before it held anything",
+    ("serve", "torn"): "not readable as a run",
+    ("serve", "."): "; try away",
+    ("report", "."): "; try away",
     ("clean", "--keep", "2"): "no folder runs here",
     ("clean", "held", "--older-than", "30"): "no age; write 12h, 30d or 4w",
     ("clean", "held", "--older-than", "-1d"): "no age",
@@ -225,6 +231,13 @@ def test_without_a_command_it_tells_what_there_is(cli) -> None:  # type: ignore[
     assert (done.code, done.err) == (0, "")
     assert done.out == cli("--help").out
     assert "Commands:" in done.out
+
+
+def test_the_package_is_the_command_too() -> None:
+    command = [sys.executable, "-m", "diffbench", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"diffbench {diffbench.__version__}\n"
 
 
 # --- list, show, trace ----------------------------------------------------------------------

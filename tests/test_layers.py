@@ -50,7 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "diffbench.progress",
         "diffbench.serving",
     ),
-    ("diffbench.cli",),
+    ("diffbench.cli", "diffbench.__main__"),
 )
 PLUGINS = {
     "diffbench.methods": {

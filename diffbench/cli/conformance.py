@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from diffbench.cli.options import WRONG, Folder, existing
+from diffbench.cli.options import WRONG, Folder, Whole, existing
 
 if TYPE_CHECKING:
     from diffbench.conformance import Finding
@@ -21,7 +21,7 @@ PASS, FAIL, LEFT = "pass", "FAIL", "left"
 
 @click.command()
 @click.argument("file", metavar="FILE.py", type=Folder())
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the instances looked at.")
+@click.option("--seed", type=Whole(min=0), default=0, help="Of the instances looked at.")
 def test(file: Path, seed: int) -> None:
     """Test the families and methods in FILE.py as those that are built in are tested.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffbench.cli.options import PROFILES, existing, plugin_option, table
+from diffbench.cli.options import PROFILES, Whole, existing, plugin_option, table
 from diffbench.errors import BadSize, DiffbenchError, blamed
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ ROWS: dict[str, Callable[[Registry], Iterable[Sequence[str]]]] = {
 @click.command()
 @click.argument("selection")
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", help="Sizes left out.")
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--seed", type=Whole(min=0), default=0)
 @plugin_option
 def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> None:
     """Show the instances of SELECTION: formula, sizes, value and norms of the derivative."""
