@@ -22,7 +22,7 @@ __all__ = [
     "worded",
 ]
 
-ARITHMETIC = ("diffbench.ad", "numpy")  # a mistake is in the line that called it
+BELOW = ("diffbench.ad", "numpy", "pandas")  # a mistake is in the line that called these
 
 
 class DiffbenchError(Exception):
@@ -79,15 +79,15 @@ def worded(error: BaseException) -> str:
 def place(error: BaseException) -> str:
     """`` (wave.py:12)``: the last line of the program that a person would look at."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    outside = [row for row in frames if not _is_arithmetic(row[0].f_globals.get("__name__", ""))]
+    outside = [row for row in frames if not _is_below(row[0].f_globals.get("__name__", ""))]
     if not frames:
         return ""
     frame, line = (outside or frames)[-1]
     return f" ({frame.f_code.co_filename.rpartition('/')[2]}:{line})"
 
 
-def _is_arithmetic(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in ARITHMETIC)
+def _is_below(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in BELOW)
 
 
 @contextmanager

@@ -30,9 +30,10 @@ def _rows(studies: pd.DataFrame) -> pd.DataFrame:
 
 def schemes(studies: pd.DataFrame) -> list[str]:
     """The schemes whose errors the study holds: those whose keys end in a step."""
-    if not len(studies):
+    rows = _rows(studies)
+    if not len(rows):
         return []
-    parts = _rows(studies)["key"].str.partition("|")
+    parts = rows["key"].str.partition("|")
     return sorted(
         {str(scheme) for scheme, step in zip(parts[0], parts[2], strict=True) if _step(step)}
     )

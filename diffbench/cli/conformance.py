@@ -1,4 +1,4 @@
-"""``diffbench test``: whether the plugins of a file hold what every family and method must."""
+"""``diffbench test``: whether the plugins of a file hold what those that are built in must."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ PASS, FAIL, LEFT = "pass", "FAIL", "left"
 @click.argument("file", metavar="FILE.py", type=Folder())
 @click.option("--seed", type=Whole(min=0), default=0, help="Of the instances looked at.")
 def test(file: Path, seed: int) -> None:
-    """Test the families and methods in FILE.py as those that are built in are tested.
+    """Test the families, methods, pages and studies in FILE.py as those built in are tested.
 
+    Methods are tried on tiny problems, pages on made-up runs; a study is run.
     One line a check; ends with exit code 1 where one fails, and with 2 where the file is no plugin.
     """
     from diffbench.conformance import on_trial

@@ -1,4 +1,4 @@
-"""What every family and every method must hold, built in or not: tables of named checks.
+"""What every family, method, page and study must hold, built in or not: tables of named checks.
 
 A check looks at one plugin and finds nothing, or a sentence that says what is wrong. The tests of
 the built-ins and ``diffbench test FILE.py`` walk the same tables.
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from diffbench.errors import DiffbenchError, PluginError, place, worded
+from diffbench.page import Page
 from diffbench.problem import Family
 from diffbench.registry import Registry, offered
+from diffbench.study import Study
 
 __all__ = ["Check", "Finding", "examined", "kind_of", "on_trial"]
 
@@ -74,7 +76,7 @@ def _findings(plugin: Any, path: str, registry: Registry, seed: int) -> Iterator
     door = Check("registered", "the registry takes it in", lambda p: registry.register(p, path))
     refused = examined(door, plugin).removeprefix(f"{path}: ")
     yield Finding(kind, name, door.name, door.holds, refused)
-    checks, trial = _trial(plugin, seed)
+    checks, trial = _trial(plugin, registry, seed)
     tried = not refused
     for check in checks:
         wrong = examined(check, trial) if tried else ""
@@ -87,11 +89,13 @@ def kind_of(plugin: Any) -> str:
     return "method" if isinstance(plugin, type) else type(plugin).__name__.lower()
 
 
-def _trial(plugin: Any, seed: int) -> tuple[Sequence[Check], Any]:
-    from diffbench.conformance import families, methods
+def _trial(plugin: Any, registry: Registry, seed: int) -> tuple[Sequence[Check], Any]:
+    from diffbench.conformance import families, methods, pages, studies
 
     if isinstance(plugin, Family):
         return families.CHECKS, families.Trial(plugin, seed)
-    if isinstance(plugin, type):
-        return methods.CHECKS, methods.Trial(plugin, seed)
-    return (), None
+    if isinstance(plugin, Page):
+        return pages.CHECKS, pages.Trial(plugin)
+    if isinstance(plugin, Study):
+        return studies.CHECKS, studies.Trial(plugin, registry)
+    return methods.CHECKS, methods.Trial(plugin, seed)

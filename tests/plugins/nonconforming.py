@@ -9,7 +9,10 @@ import numpy as np
 
 from diffbench.ad.namespace import NUMPY
 from diffbench.method import Kernel
+from diffbench.page import Page
 from diffbench.problem import Family, Parameter, Parts
+from diffbench.reports.sections import Text
+from diffbench.study import Study, StudyRow
 
 COUNTER = itertools.count()
 WEIGHTS = np.array([1.0, 2.0])
@@ -217,3 +220,45 @@ METHODS = (
     UNSAID := less("unsaid", "native", "cost"),
     UNASKED := less("unasked", "why_not", "build"),
 )
+
+
+def page(name, render, title="A page", **more):
+    return Page(name, title, 50, render, **more)
+
+
+def told(*runs):
+    return [Text(paragraphs=(f"{len(run.records)} records in {run.folder.name}",)) for run in runs]
+
+
+PAGE = page("told", told)
+BOTH = page("both", told, runs=2)
+UNTITLED = page("untitled", told, title=" ")
+THREE = page("three", told, runs=3)
+TEXTS = page("texts", lambda run: [*told(run), "just text"])
+NOTHING_MADE = page("nothing_made", lambda run: None)
+BREAKS = page("breaks", lambda run: 1 / (len(run.records) - 14))
+CANNOT_STAND = page("cannot_stand", lambda run: [Text(paragraphs=3)])
+FRAGILE = page("fragile", lambda run: told(run)[: 1 + run.records["n"].iloc[0]])
+
+
+def study(name, run, title="A study", **more):
+    return Study(name, title, run, **more)
+
+
+def row(name, key="one", value=1.0):
+    return StudyRow(study=name, key=key, value=value)
+
+
+STUDY = study(
+    "all_ways",
+    lambda: [row("all_ways")],
+    each=lambda method: [row("all_ways", f"each|{method.name}")],
+    over=lambda families, profile: [row("all_ways", f"{profile}|{f.name}") for f in families],
+)
+ANONYMOUS = study("anonymous", lambda: [row("anonymous")], title="")
+BARREN = study("barren", lambda: [])
+PAIRS = study("pairs", lambda: [("one", 1.0)])
+ASTRAY = study("astray", lambda: [row("elsewhere")])
+WORDY = study("wordy", lambda: [row("wordy", value="much")])
+DOUBLE = study("double", lambda: [], each=lambda method: [row("double")])
+AGAIN = study("again", lambda: [row("again")], over=lambda families, profile: [row("again")])
