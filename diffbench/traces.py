@@ -350,7 +350,7 @@ FORMATS: dict[str, Callable[[list[TraceRow], str], str]] = {
 
 def undefined(instance: Instance, digits: str = "17") -> str:
     """Where the values leave the domain of an operation, in a sentence; empty where none does."""
-    lines = (row for row in rows(instance, "forward") if row.role == "primal")
+    lines = (row for row in rows(instance, "reverse") if row.role == "primal")
     row = next((row for row in lines if math.isnan(row.value)), None)
     if row is None:
         return ""
