@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
 from diffbench.making import Chosen, How, Interrupted, Making, writable
@@ -28,6 +28,7 @@ __all__ = [
     "export",
     "live_page",
     "load",
+    "page_alone",
     "place",
     "plan",
     "report",
@@ -220,6 +221,14 @@ def live_page(folder: str | Path, version: str) -> str:
         return waiting_page(folder, "This run holds no records yet.", version)
     pages = discover(found.plan.get("plugins", ()), ("pages",)).pages.values()
     return str(html(found, pages, version=version))
+
+
+def page_alone(page: Page, sections: Sequence[Any]) -> str:
+    """The report of one page whose sections are made already; raises where they are none."""
+    from diffbench.reports.build import identifier, whole
+
+    facts = {"name": page.name, "id": identifier(page.name), "title": page.title}
+    return str(whole(page.title, [{**facts, "blocks": list(sections)}]))
 
 
 def waiting_page(folder: str | Path, why: str, version: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "BadData",
@@ -15,7 +17,12 @@ __all__ = [
     "RunError",
     "UnknownName",
     "Unsupported",
+    "blamed",
+    "place",
+    "worded",
 ]
+
+BELOW = ("diffbench.ad", "numpy", "pandas")  # a mistake is in the line that called these
 
 
 class DiffbenchError(Exception):
@@ -59,3 +66,40 @@ class UnknownName(DiffbenchError):
         meant = f"; did you mean {near[0]!r}?" if near else ""
         more = f"; {hint}" if hint else ""
         super().__init__(f"unknown {kind} {got!r}{meant} (there are: {', '.join(names)}){more}")
+
+
+def worded(error: BaseException) -> str:
+    """The kind of whatever a plugin raised and what it says, in one line."""
+    from diffbench.ad.namespace import explained  # numpy: not for a mistyped name
+
+    better = explained(error)
+    return " ".join(f"{type(better).__name__}: {better}".split())
+
+
+def place(error: BaseException) -> str:
+    """`` (wave.py:12)``: the last line of the program that a person would look at."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    outside = [row for row in frames if not _is_below(row[0].f_globals.get("__name__", ""))]
+    if not frames:
+        return ""
+    frame, line = (outside or frames)[-1]
+    return f" ({frame.f_code.co_filename.rpartition('/')[2]}:{line})"
+
+
+def _is_below(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in BELOW)
+
+
+@contextmanager
+def blamed(plugin: str) -> Iterator[None]:
+    """Whatever a plugin raises inside becomes a PluginError: one line with its place."""
+    try:
+        yield
+    except DiffbenchError:
+        raise
+    except MemoryError as error:
+        raise BadSize(f"{plugin} needs too much memory: {error}; choose smaller sizes") from error
+    except Exception as error:
+        raise PluginError(
+            f"{plugin} raises {worded(error)}{place(error)}; mend that line"
+        ) from error

@@ -206,7 +206,8 @@ def _check_shards(first: _Part, numbers: set[int]) -> None:
     if missing:
         shown = ", ".join(map(str, missing[:SHOWN])) + ", ..." * (len(missing) > SHOWN)
         raise RunError(
-            f"{len(missing)} of {count} shards are missing: {shown}; make them, or add --partial"
+            f"of {count} shards there is none of number {shown}; make each with the options of the "
+            f"others and --shard {missing[0]}/{count}, or add --partial"
         )
 
 

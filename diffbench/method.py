@@ -149,7 +149,8 @@ def capability(method: Method, instance: Instance, operator: str) -> Capability:
     row = OPERATORS[operator]
     if row.scalar_only and not instance.scalar:
         return Capability(
-            f"{operator} needs a scalar function; {instance.family} has m = {instance.m}"
+            f"{operator} needs a scalar function; {instance.family} has m = {instance.m}: "
+            f"ask for jacobian, jvp or vjp"
         )
     for package, hint in method.requires.items():
         if importlib.util.find_spec(package) is None:

@@ -27,6 +27,7 @@ from diffbench.errors import BadSize, PluginError, Unsupported
 from diffbench.operators import OPERATORS
 
 __all__ = [
+    "BadSize",
     "Family",
     "Function",
     "Instance",

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from diffbench.errors import BadSelection, PluginError, UnknownName
+from diffbench.errors import BadSelection, BadSize, PluginError, UnknownName
 from diffbench.method import CATEGORIES, CLAIMS, Method, variant_name
 from diffbench.operators import OPERATORS
 from diffbench.page import Page
-from diffbench.problem import Family, Instance
+from diffbench.problem import Family, Instance, Parameter
 from diffbench.selection import Choice, parse, parse_values, split
 from diffbench.study import Study
 
@@ -40,6 +40,7 @@ MODULES = {
     "studies": "diffbench.studies",
 }
 DECLARED = (
+    "name",
     "title",
     "category",
     "claim",
@@ -51,6 +52,7 @@ DECLARED = (
     "requires",
     "version",
 )
+METHODICAL = frozenset({"native", "why_not"})  # a class with one of these is meant as a method
 NATIVE_FIRST_ORDER = frozenset({"jvp", "vjp", "gradient", "jacobian"})
 
 
@@ -101,6 +103,8 @@ class Registry:
             raise PluginError(
                 f"{origin}: family {family.name!r} declares no sizes for {', '.join(missing)}"
             )
+        for key, row in family.parameters.items():
+            _check_default(f"{origin}: family {family.name!r}", key, row)
         for profile in PROFILES:
             for point in Choice(family.name, _sizes(family, profile)).points():
                 family.parameter_values(point)
@@ -262,9 +266,20 @@ def _is_plugin(thing: Any, module: ModuleType) -> bool:
     return (
         inspect.isclass(thing)
         and thing.__module__ == module.__name__
-        and "native" in vars(thing)
-        and "name" in vars(thing)
+        and not METHODICAL.isdisjoint(vars(thing))
     )
+
+
+def _check_default(who: str, key: str, row: Parameter) -> None:
+    """A default that its own parameter refuses would be what every other error advises."""
+    if row.columns is None:
+        try:
+            row.check(who, key, row.default)
+        except BadSize as error:
+            raise PluginError(
+                f"{who}: {key}={row.default} is the default, and the Parameter itself refuses it; "
+                f"give one in its range, a number, or choices= with the words that it may be"
+            ) from error
 
 
 def _check_method(kind: type[Any], origin: str) -> None:
@@ -272,7 +287,9 @@ def _check_method(kind: type[Any], origin: str) -> None:
     missing = [key for key in DECLARED if key not in vars(kind)]
     missing += [f"{key}()" for key in ("why_not", "build") if not callable(vars(kind).get(key))]
     if missing:
-        raise PluginError(f"{who} does not declare {', '.join(missing)}")
+        raise PluginError(
+            f"{who} lacks {', '.join(missing)}; diffbench/method.py says what each is"
+        )
     if kind.claim not in CLAIMS or kind.category not in CATEGORIES:
         raise PluginError(f"{who}: claim must be one of {CLAIMS}, category one of {CATEGORIES}")
     unknown = set(kind.native) - set(OPERATORS)

@@ -19,6 +19,7 @@ __all__ = ["Choice", "parse", "split"]
 Value = int | float | str
 _ITEM = re.compile(r"\s*([A-Za-z_<][^\[\],]*?)\s*(?:\[(.*)\])?\s*", re.DOTALL)
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::x(\d+))?")
+_ROUND = re.compile(r"[\w\s,]*\w\([^\[\]]*=")
 _MOST = 100_000  # instances of one name, and values of one range
 
 
@@ -60,6 +61,9 @@ def split(text: str, separator: str = ",") -> list[str]:
 
 def parse(text: str) -> list[Choice]:
     """The names and parameters of a selection; raises BadSelection with what to type."""
+    if _ROUND.match(text):
+        square = text.translate(str.maketrans("()", "[]"))
+        raise BadSelection(f"selection {text!r}: brackets are square ones; write {square!r}")
     choices = []
     for item in split(text):
         match = _ITEM.fullmatch(item)
@@ -74,15 +78,19 @@ def parse(text: str) -> list[Choice]:
 def parse_values(body: str, item: str) -> dict[str, tuple[Value, ...]]:
     """``n=2:8:x2,width=4|5`` as a table of values; ``item`` is what errors quote."""
     values: dict[str, tuple[Value, ...]] = {}
+    before = ""
     for pair in split(body):
         key, equals, text = (part.strip() for part in pair.partition("="))
         if not (key and equals and text):
+            more = before and key and not equals
+            several = f" or, for several values, {before}|{key}" if more else ""
             raise BadSelection(
-                f"selection {item!r}: cannot read {pair!r}; write key=value (where the value is "
-                f"the path of a file, without any of []|,:#)"
+                f"selection {item!r}: cannot read {pair!r}; write key=value{several} (where the "
+                f"value is the path of a file, without any of []|,:#)"
             )
         if key in values:
             raise BadSelection(f"selection {item!r}: {key} is given twice; write {key}=a|b")
+        before = pair.strip()
         values[key] = tuple(v for part in text.split("|") for v in _expand(part.strip(), item))
     return values
 

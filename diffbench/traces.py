@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
+from diffbench.ad.graph import opened
 from diffbench.ad.terms import Scalar, ScalarTrace, Step, Term, TermNamespace, written
 from diffbench.errors import BadSize, UnknownName
 from diffbench.problem import Instance
@@ -32,6 +34,7 @@ __all__ = [
     "edges",
     "render",
     "rows",
+    "undefined",
 ]
 
 MODES = ("forward", "reverse")
@@ -102,7 +105,8 @@ def _traced(instance: Instance) -> tuple[list[Step], list[int | float]]:
     trace = ScalarTrace()
     x = np.empty(instance.n, dtype=object)
     x[:] = [trace.input(float(v)) for v in instance.x]
-    y = instance.f(x, trace.namespace(), *instance.constants)
+    with opened():
+        y = instance.f(x, trace.namespace(), *instance.constants)
     if len(trace.steps) - instance.n > MOST_STEPS:
         raise BadSize(
             f"the trace of {instance.name} has {len(trace.steps) - instance.n} lines, a table "
@@ -243,13 +247,15 @@ DIGITS: dict[str, Callable[[float], str]] = {
 
 def numbers(row: TraceRow, digits: str) -> str:
     """The equation in numbers; negative operands stand in brackets."""
-    show = DIGITS[digits]
-    if len(row.numbers) == 1 and isinstance(row.numbers[0], float):
-        return show(row.numbers[0])
-    return "".join(
-        part if isinstance(part, str) else f"({show(part)})" if np.signbit(part) else show(part)
-        for part in row.numbers
-    )
+    texts = [part if isinstance(part, str) else DIGITS[digits](part) for part in row.numbers]
+    around = zip(row.numbers, texts, ["(", *texts], [*texts[1:], ")"], strict=False)
+    return "".join(_bracketed(part, *text) for part, *text in around)
+
+
+def _bracketed(part: str | float, text: str, before: str, after: str) -> str:
+    """In brackets where it is negative and stands among others, no argument of its own."""
+    alone = before.endswith(("(", ", ")) and after.startswith((")", ","))
+    return f"({text})" if isinstance(part, float) and text[0] == "-" and not alone else text
 
 
 def assigned(row: TraceRow) -> tuple[str, str]:
@@ -340,6 +346,18 @@ FORMATS: dict[str, Callable[[list[TraceRow], str], str]] = {
     "latex": _latex,
     "csv": _csv,
 }
+
+
+def undefined(instance: Instance, digits: str = "17") -> str:
+    """Where the values leave the domain of an operation, in a sentence; empty where none does."""
+    lines = (row for row in rows(instance, "reverse") if row.role == "primal")
+    row = next((row for row in lines if math.isnan(row.value)), None)
+    if row is None:
+        return ""
+    return (
+        f"{row.name} is no number, for {numbers(row, digits)} is outside the domain of the "
+        f"operation; neither is what follows from it"
+    )
 
 
 def render(instance: Instance, mode: str, digits: str = "17", format: str = "text") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffbench.problem import Family, Parameter, Parts, published
+from diffbench.problem import BadSize, Family, Parameter, Parts, published
 
 Array = NDArray[np.float64]
 PUBLIC_SEED = 31337
@@ -80,7 +80,11 @@ def build(params: Mapping[str, Any], rng: np.random.Generator) -> Parts:
 def _of_file(k: int, points: Array, rng: np.random.Generator) -> Parts:
     """Two guesses, each off K of the points by a part of their deviation."""
     most = len(points)
-    Parameter(most, "as many points as centroids", maximum=most).check("kmeans", "K", k)
+    if k > most:
+        raise BadSize(
+            f"'kmeans' needs K <= {most}, for the file has {most} points, got K={k}; "
+            f"try 'kmeans[file=...,K={most}]' with the same file"
+        )
     wide = points.std(axis=0)
     wide = SPREAD * np.where(wide > 0.0, wide, 1.0)
     x, prepare_x = (

@@ -358,6 +358,8 @@ def test_the_envelope_is_the_largest_error_within_half_a_decade() -> None:
 
 def test_no_study_no_schemes() -> None:
     assert steps.schemes(pd.DataFrame()) == []
+    others = pd.DataFrame({"study": ["seeds"], "key": ["a|1"], "value": [1.0]})
+    assert steps.schemes(others) == []
     empty = synthetic.run().studies.iloc[:0]
     assert steps.schemes(empty) == []
     assert len(steps.errors(empty, "forward")) == 0

@@ -26,7 +26,7 @@ def test_shares(share: float, text: str) -> None:
     ("seconds", "text"),
     [
         (-5, "0 minutes"),
-        (119, "1 minutes"),
+        (119, "1 minute"),
         (7200, "2 hours"),
         (172799, "47 hours"),
         (172800, "2 days"),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
+from small_runs import BROKEN, FAKES, PLUGINS, stored_run, use_profile, without_report
 
 import diffbench
 from diffbench.records.store import FILE, Store
@@ -32,6 +32,7 @@ INTERRUPTED = ["--problems", "lecture,rosenbrock,speelpenning", "--methods", "ma
 
 # --- bad input ------------------------------------------------------------------------------
 
+WRONG = ("--plugin", str(PLUGINS / "nonconforming.py"))
 HELD = ("compare", "held", "--of", "reverse", "--to", "manual")
 MISTAKES = {
     ("rnu",): "No such command 'rnu'",
@@ -44,6 +45,9 @@ MISTAKES = {
     ("run", "--problems", "rosenbrock[n=8:2]"): "is empty",
     ("run", "--problems", "rosenbrock[size=2]"): "no parameter 'size'",
     ("run", "--problems", ""): "cannot read",
+    ("run", "--problems", "rosenbrock[n=8,16]"): "or, for several values, n=8|16 (",
+    ("run", "--problems", "rosenbrock[n=2:9, 16]"): "or, for several values, n=2:9|16 (",
+    ("run", "--methods", "zero,jax(mode=reverse)"): "write 'zero,jax[mode=reverse]'",
     ("run", "--problems", "mlp[n=5]"): "no parameter 'n'",
     ("run", "--problems", "rosenbrock[n=2:300,n=5]"): "n is given twice",
     (
@@ -75,7 +79,8 @@ MISTAKES = {
     ("run", "--resume"): "--out DIR",
     ("run", "--out", "none", "--resume"): "no run in none to resume",
     ("run", "--plugin", "none.py"): "no plugin file none.py",
-    ("run", "--out", "file"): "cannot write to file",
+    ("run", "--out", "file"): "cannot write to file: it is a file, no folder; take",
+    ("run", "--out", "file/run"): "cannot write to file/run: a file stands where a folder has to",
     ("run", "--out", "/proc/nowhere"): "cannot write to /proc/nowhere",
     ("report",): "Missing argument 'RUN'",
     ("report", "none"): "no run in none",
@@ -133,7 +138,12 @@ MISTAKES = {
     ("clean", "none"): "none is no run",
     ("clean", "file", "--yes"): "file is no run",
     ("clean", "held", "--keep", "-1"): "-1 is not in the range",
-    ("clean", "held", "--keep", "few"): "'few' is not a valid integer",
+    ("clean", "held", "--keep", "few"): "'few' is not a valid whole number",
+    ("serve", "held", "--port", "80x"): "'80x' is not a valid whole number",
+    ("serve", "empty"): "is empty: its run was ended before it held anything",
+    ("serve", "torn"): "not readable as a run",
+    ("serve", "."): "; try away",
+    ("report", "."): "; try away",
     ("clean", "--keep", "2"): "no folder runs here",
     ("clean", "held", "--older-than", "30"): "no age; write 12h, 30d or 4w",
     ("clean", "held", "--older-than", "-1d"): "no age",
@@ -145,6 +155,12 @@ MISTAKES = {
     ("show", "lecture[n=3]"): "multiple of 2",
     ("trace", "lecture"): "Missing option '--mode'",
     ("trace", "lecture", "--mode", "sideways"): "'sideways' is not one of",
+    ("show", "raises", *WRONG): "raises ZeroDivisionError: division by zero (nonconforming.py:",
+    ("show", "misspelt", *WRONG): "f of misspelt[n=2] raises NamespaceError: the namespace xp has",
+    ("show", "rosenbrock[n=100000000000]"): "choose smaller sizes",
+    ("trace", "misspelt", *WRONG, "--mode", "forward"): "no 'sine'",
+    ("trace", "beyond", *WRONG, "--mode", "forward"): "write xp.sin(x), not np.sin(x)",
+    ("trace", "raises", *WRONG, "--mode", "reverse"): "by zero (nonconforming.py:",
     ("trace", "lecture", "--mode", "forward", "--at", "2,x"): "write numbers as 2,5",
     ("trace", "lecture", "--mode", "forward", "--at", "2,inf"): "write numbers as 2,5",
     ("trace", "lecture", "--mode", "forward", "--at", "2,5,3"): "multiple of 2, got 3",
@@ -152,7 +168,8 @@ MISTAKES = {
     ("trace", "logistic", "--mode", "forward", "--at", "1,2"): "--at gives 2 numbers",
     ("trace", "lecture,mlp", "--mode", "forward"): "takes one family",
     ("trace", "lecture[n=2|4]", "--mode", "forward"): "takes one size",
-    ("trace", "lecture[n=512]", "--mode", "forward"): "",
+    ("trace", "lecture[n=512]", "--mode", "forward"): "choose a smaller size, as 'lecture[n=2]'",
+    ("trace", "mlp", "--mode", "reverse"): "size, as 'mlp[batch=8,layers=2,width=1]'",
 }
 
 
@@ -214,6 +231,13 @@ def test_without_a_command_it_tells_what_there_is(cli) -> None:  # type: ignore[
     assert (done.code, done.err) == (0, "")
     assert done.out == cli("--help").out
     assert "Commands:" in done.out
+
+
+def test_the_package_is_the_command_too() -> None:
+    command = [sys.executable, "-m", "diffbench", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"diffbench {diffbench.__version__}\n"
 
 
 # --- list, show, trace ----------------------------------------------------------------------
@@ -290,6 +314,18 @@ def test_trace_shows_where_infinity_arose_and_nothing_else(cli) -> None:  # type
     done = cli("trace", "lecture", "--at", "0,5", "--mode", "reverse")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"v1 = .* log\(0\.0\) +=  -inf\n", done.out)
+
+
+def test_trace_says_where_a_value_leaves_the_domain(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
+    done = cli("trace", "lecture", "--at", "-2,5", "--mode", "forward")
+    assert done.code == 0
+    assert re.search(r"v1 = .* log\(-2\.0\) +=  nan\n", done.out)
+    assert "(-2.0) * 5.0" in done.out
+    assert "(nan)" not in done.out
+    assert done.err == (
+        "v1 is no number, for log(-2.0) is outside the domain of the operation; "
+        "neither is what follows from it\n"
+    )
 
 
 # --- run and report -------------------------------------------------------------------------

@@ -145,7 +145,8 @@ def test_families_take_their_data(points: Path) -> None:
     (means,) = FAMILIES.instances("kmeans[file=points.csv,K=2]")
     assert mixture.constants[0].tolist() == means.constants[0].tolist() == POINTS
     assert means.n == 4
-    with pytest.raises(BadSize, match="'kmeans' needs K <= 3, got K=4"):
+    wanted = r"needs K <= 3, for the file has 3 points, got K=4; try 'kmeans\[file=\.\.\.,K=3\]'"
+    with pytest.raises(BadSize, match=wanted):
         FAMILIES.instances("kmeans[file=points.csv,K=4]")
     (fit,) = FAMILIES.instances("llsq[file=points.csv,m=3]")
     powers, values = fit.constants

@@ -36,7 +36,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diffbench.registry",),
     ("diffbench.measure", "diffbench.traces"),
     ("diffbench.adjoint_program",),
-    ("diffbench.conformance",),
     ("diffbench.running.platform",),
     ("diffbench.records",),
     ("diffbench.running",),
@@ -45,12 +44,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "diffbench.api",
         "diffbench.care",
+        "diffbench.conformance",
         "diffbench.comparison",
         "diffbench.merging",
         "diffbench.progress",
         "diffbench.serving",
     ),
-    ("diffbench.cli",),
+    ("diffbench.cli", "diffbench.__main__"),
 )
 PLUGINS = {
     "diffbench.methods": {

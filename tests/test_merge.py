@@ -204,7 +204,7 @@ def test_shards_may_lie_in_several_folders(parent: Path, tmp_path: Path) -> None
 
 def test_a_partial_run_goes_on_to_the_rest(parent: Path, tmp_path: Path) -> None:
     shutil.rmtree(parent / "shard-2-of-3")
-    with pytest.raises(RunError, match="1 of 3 shards are missing: 2; make them, or add --partial"):
+    with pytest.raises(RunError, match=r"none of number 2; .* --shard 2/3, or add --partial"):
         diffbench.merge([parent])
     part = diffbench.merge([parent], tmp_path / "joined", partial=True)
     assert part.plan["cells"] == CELLS

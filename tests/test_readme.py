@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from diffbench.conformance import on_trial
 from diffbench.method import variant_name
 from diffbench.operators import OPERATORS
 from diffbench.registry import Registry, discover
@@ -108,6 +109,8 @@ def test_the_plugins_are_accepted(folder: Path) -> None:
     assert found.broken == {}
     assert "wave" in found.families
     assert "five_point" in found.method_types
+    assert "slowest" in found.pages
+    assert "halving" in found.studies
 
 
 def test_the_plugins_run(folder: Path) -> None:
@@ -127,6 +130,16 @@ def test_the_plugins_run(folder: Path) -> None:
     report = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "wave" in report
     assert "five_point" in report
+    assert "The ten cells whose calls take longest." in report
+    studies = diffbench.load(folder / "out").studies.set_index("study")
+    assert studies.loc["halving", "value"] == 53
+
+
+@pytest.mark.parametrize("name", plugins())
+def test_the_plugins_pass_their_test(folder: Path, name: str) -> None:
+    found = list(on_trial(str(folder / name), discover()))
+    assert len(found) > 3
+    assert [finding for finding in found if finding.wrong or not finding.tried] == []
 
 
 @pytest.mark.parametrize("i", range(len(blocks("python")) - len(plugins())))

@@ -65,6 +65,17 @@ def test_a_dry_run_prints_the_plan_and_leaves_no_folder(cli: Any, tmp_path: Path
     assert enough == "the budget of 1 h 00 min is enough; what is left makes more generations"
 
 
+def test_a_plan_in_vain_says_why(cli: Any) -> None:
+    asked = ["--problems=chebyshev[m=4]", "--methods=manual,reverse", "--operators=gradient"]
+    lines = cli("run", "--dry-run", *asked).out.splitlines()
+    assert lines[2].startswith("2 cells of 1 instance, about ")
+    assert lines[3:] == [
+        "no cell of these can be answered: gradient needs a scalar function; chebyshev has m = 4: "
+        "ask for jacobian, jvp or vjp"
+    ]
+    assert diffbench.plan(**SMALL, profile="quick").vain == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.44, "0.4 s"), (12.3, "12 s"), (89.0, "89 s"), (150, "2 min"), (7500, "2 h 05 min")],
@@ -112,6 +123,8 @@ def test_a_mistake_in_the_file_is_one_line(cli: Any, tmp_path: Path, text: str, 
     done = cli("run", "--config", written(tmp_path, text))
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert said in done.err
+    # only what options mean together is no longer of one file
+    assert (str(tmp_path / "run.toml") in done.err) == (not said.startswith("--"))
 
 
 def test_a_file_that_is_not_there(cli: Any, tmp_path: Path) -> None:

@@ -14,10 +14,18 @@ from diffbench.ad.graph import Kernels, Traced, apply, highest
 from diffbench.ad.linalg import LINALG, Linalg
 from diffbench.ad.rules import ENTRYWISE, RULES, Rule
 
-__all__ = ["NAMES", "Namespace"]
+__all__ = ["NAMES", "Namespace", "lacking"]
 
 Axis = int | Sequence[int] | None
 Bool = bool  # inside the class the name is a dtype
+
+
+def lacking(name: str) -> str:
+    """What is said of a name that no namespace has."""
+    return (
+        f"the namespace xp has no {name!r}; it has: {', '.join(NAMES)}, "
+        f"linalg.({', '.join(LINALG)})"
+    )
 
 
 def _shape(a: Any) -> tuple[int, ...]:
@@ -74,10 +82,7 @@ class Namespace:
         return apply(RULES[name], args, params, self._kernels)
 
     def __getattr__(self, name: str) -> Any:
-        raise NamespaceError(
-            f"the namespace xp has no {name!r}; it has: {', '.join(NAMES)}, "
-            f"linalg.({', '.join(LINALG)})"
-        )
+        raise NamespaceError(lacking(name))
 
     # --- creation: constants, never traced -------------------------------------------------------
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from diffbench.ad import tape
+from diffbench.ad.errors import numpy_given
 from diffbench.ad.origins import NOTES, TELLING
 from diffbench.ad.rewrites import REWRITES, Rewrite
 from diffbench.ad.rules import RULES, Rule
@@ -83,10 +84,12 @@ class opened:  # reads as a statement: with opened() as level
             self._flags.__enter__()
         return level
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, place: object) -> None:
         _open_levels.pop()
         if self._flags is not None:
             self._flags.__exit__(None, None, None)
+        if given := numpy_given(error):
+            raise given from None
 
 
 def highest(args: tuple[Any, ...]) -> Any:

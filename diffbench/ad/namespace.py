@@ -16,12 +16,21 @@ from typing import Any
 import numpy as np
 
 from diffbench.ad import floats, objects
-from diffbench.ad.arrays import NAMES, Namespace
-from diffbench.ad.errors import ADError
+from diffbench.ad.arrays import NAMES, Namespace, lacking
+from diffbench.ad.errors import ADError, NamespaceError, numpy_given
 from diffbench.ad.graph import Backend, Kernels
 from diffbench.ad.rules import ENTRYWISE, RULES, Rule
 
-__all__ = ["EXTRAS", "FLOATS", "NAMES", "NUMPY", "Namespace", "object_backend", "sympy_namespace"]
+__all__ = [
+    "EXTRAS",
+    "FLOATS",
+    "NAMES",
+    "NUMPY",
+    "Namespace",
+    "explained",
+    "object_backend",
+    "sympy_namespace",
+]
 
 EXTRAS = {
     # names outside the standard, with their reason
@@ -55,6 +64,18 @@ def _numpy_namespace() -> SimpleNamespace:
 
 
 NUMPY = _numpy_namespace()
+
+
+def explained(error: BaseException) -> BaseException:
+    """The same error, or in place of what Python or numpy says one that says what to write.
+
+    ``NUMPY`` is measured: its names stay plain attributes, and one that it lacks is told here.
+    """
+    if isinstance(error, AttributeError) and error.obj is NUMPY:
+        return NamespaceError(lacking(str(error.name)))
+    return numpy_given(error) or error
+
+
 # names on plain operands keep numpy's functions, which take lists and Python numbers as well; the
 # operands of a trace, and what its rules compute with, hold numpy's own
 _NUMPY_KERNELS: Kernels = {name: rule.numpy for name, rule in RULES.items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from diffbench.ad.errors import TracedArrayError
+from diffbench.ad.errors import NUMPY_GIVEN, TracedArrayError
 from diffbench.ad.rules import RULES
 
 if TYPE_CHECKING:
@@ -197,10 +197,7 @@ class Traced:
     __complex__ = __float__
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TracedArrayError(
-            "numpy was given a traced array; write xp.sin(x), not np.sin(x), and xp.stack or "
-            "xp.asarray, not np.array, so that every method can differentiate the function"
-        )
+        raise TracedArrayError(NUMPY_GIVEN)
 
     # --- parts -------------------------------------------------------------------------------
 

@@ -16,10 +16,12 @@ from diffbench.records.run import ENVIRONMENT, EXPORTS, FORMATS, PLAN, REPORTS, 
 from diffbench.records.salvage import TORN
 from diffbench.records.store import FILE, reading
 from diffbench.running.folder import SCRATCH
+from diffbench.running.platform import locked
 
 __all__ = [
     "HOME",
     "WRITTEN",
+    "at_work",
     "entries",
     "is_folder",
     "is_run",
@@ -93,6 +95,15 @@ def leftover(entry: os.DirEntry[str]) -> bool:
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """A real one, no link to one."""
     return entry.is_dir(follow_symlinks=False)
+
+
+def at_work(folder: Path) -> bool | None:
+    """Whether a process holds the run; None where that cannot be seen."""
+    try:
+        with locked(folder) as alone:
+            return not alone
+    except OSError:
+        return None
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from diffbench.care.folders import last_written, runs_in, shards, tree_bytes
+from diffbench.care.folders import at_work, last_written, shards, tree_bytes
 from diffbench.care.words import columns, counted, size
 from diffbench.errors import RunError
 from diffbench.records.record import STATUSES
 from diffbench.records.run import EXECUTOR, PLAN, Run
-from diffbench.records.store import FILE, reading
+from diffbench.records.store import FILE, instead, reading
 from diffbench.running.plan import least_generations
-from diffbench.running.platform import locked
 
 __all__ = ["Info", "info"]
 
@@ -81,19 +80,13 @@ def info(folder: str | Path) -> Info:
     place = Path(folder)
     parts = shards(place)
     if not parts and not any((place / name).is_file() for name in (PLAN, FILE)):
-        raise RunError(f"no run in {place} (no {PLAN} or {FILE}){_instead(place)}")
+        raise RunError(f"no run in {place} (no {PLAN} or {FILE}); {instead(place)}")
     command = shlex.join(["diffbench", "run", "--out", str(place)])
     found = {
         path.name: _read(path, f"{command} --shard {k}/{of} --resume", {})
         for (k, of), path in parts.items()
     }
     return _read(place, f"{command} --resume", found)
-
-
-def _instead(folder: Path) -> str:
-    """The newest of the runs in a folder that is none itself."""
-    found = max(runs_in(folder), key=last_written, default=None)
-    return "; give the folder of a run, as runs/NAME" if found is None else f"; try {found}"
 
 
 def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
@@ -104,7 +97,7 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
     studies = {name: stored.meta.get(f"{STUDY}{name}") for name in plan.get("studies", ())}
     whole = planned == len(stored) and not behind and None not in studies.values()
     complete = whole or (not len(stored) and _all_complete(parts))
-    at_work = _at_work(folder) or any(part.at_work for part in parts.values())
+    busy = at_work(folder) or any(part.at_work for part in parts.values())
     written = time.localtime(last_written(folder))
     where = CLUSTER if stored.meta.get(EXECUTOR, "local") != "local" else ""
     return Info(
@@ -112,7 +105,7 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
         run=plan.get("run", folder.name),
         begun=_begun(plan.get("run", "")),
         written=time.strftime(CLOCK, written),
-        at_work=at_work,
+        at_work=busy,
         complete=complete,
         schema=stored.schema,
         request={name: plan[name] for name in ASKED if name in plan},
@@ -128,7 +121,7 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
         studies=studies,
         samples=stored.samples,
         bytes=tree_bytes(folder),
-        command="" if complete or at_work or parts else f"{command}{where}",
+        command="" if complete or busy or parts else f"{command}{where}",
         shards=parts,
     )
 
@@ -144,15 +137,6 @@ def _begun(run: str) -> str | None:
     try:
         return time.strftime(CLOCK, time.strptime(run[:15], BEGUN))
     except ValueError:
-        return None
-
-
-def _at_work(folder: Path) -> bool | None:
-    """Whether a process holds the run; None where that cannot be seen."""
-    try:
-        with locked(folder) as alone:
-            return not alone
-    except OSError:
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["columns", "counted", "days", "percent", "size"]
+__all__ = ["columns", "counted", "days", "many", "percent", "size"]
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 DAY_S = 86400.0
@@ -26,10 +26,15 @@ def percent(share: float) -> str:
 
 def days(seconds: float) -> str:
     """An age: whole days, hours below two of them, minutes below two of those."""
-    for name, unit in (("days", DAY_S), ("hours", 3600.0)):
+    for name, unit in (("day", DAY_S), ("hour", 3600.0)):
         if seconds >= 2 * unit:
-            return f"{seconds // unit:.0f} {name}"
-    return f"{max(0.0, seconds) // 60:.0f} minutes"
+            return many(int(seconds // unit), name)
+    return many(int(max(0.0, seconds) // 60), "minute")
+
+
+def many(count: int, thing: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from diffbench.cli.options import AGE, Folder
+from diffbench.cli.options import AGE, Folder, Whole
 
 __all__ = ["clean", "doctor", "info"]
 
@@ -49,7 +49,7 @@ def info(folder: Path, layout: str) -> None:
 @click.argument("runs", metavar="[RUN]...", nargs=-1, type=Folder())
 @click.option("--unfinished", is_flag=True, help="Whole runs that are not complete.")
 @click.option("--older-than", type=AGE, help="Whole runs not written to for so long, as 30d.")
-@click.option("--keep", type=click.IntRange(min=0), help="All whole runs but the newest so many.")
+@click.option("--keep", type=Whole(min=0), help="All whole runs but the newest so many.")
 @click.option("--yes", is_flag=True, help="Remove it; else it is only listed.")
 def clean(
     runs: tuple[Path, ...],

@@ -64,6 +64,10 @@ def _defaults(context: click.Context, param: click.Parameter, path: Path | None)
         name = options[key].name
         assert name is not None
         found[name] = _value(path, key, options[key], value)
+        try:
+            options[key].type_cast_value(context, found[name])
+        except click.BadParameter as error:
+            raise click.UsageError(f"{path}: {error.format_message()}") from error
     context.default_map = found
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diffbench.cli.options import PROFILES, existing, plugin_option, table
-from diffbench.errors import DiffbenchError
+from diffbench.cli.options import PROFILES, Whole, existing, plugin_option, table
+from diffbench.errors import BadSize, DiffbenchError, blamed
 
 if TYPE_CHECKING:
     from diffbench.problem import Instance
@@ -68,18 +68,22 @@ ROWS: dict[str, Callable[[Registry], Iterable[Sequence[str]]]] = {
 @click.command()
 @click.argument("selection")
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", help="Sizes left out.")
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--seed", type=Whole(min=0), default=0)
 @plugin_option
 def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> None:
     """Show the instances of SELECTION: formula, sizes, value and norms of the derivative."""
     from diffbench.registry import discover
 
     registry = discover(existing(plugins), ("problems",))
-    for made in registry.instances(selection, profile, seed):
+    with blamed(selection):
+        found = registry.instances(selection, profile, seed)
+    for made in found:
+        with blamed(f"f of {made.name}"):
+            numbers = list(_numbers(made))
         family = registry.family(made.family)
         click.echo(f"{made.name}: {family.title}\n  {family.latex}")
         click.echo(f"  n = {made.n}, m = {made.m}, depth = {made.depth}, seed = {made.seed}")
-        for name, number in _numbers(made):
+        for name, number in numbers:
             click.echo(f"  {name} = {number:{DIGITS}}")
 
 
@@ -131,13 +135,37 @@ def _derivative(made: Instance, name: str) -> Any:
 def trace(
     selection: str, at: str | None, mode: str, digits: str, layout: str, plugins: tuple[str, ...]
 ) -> None:
-    """Print the evaluation trace of FAMILY with its tangents or adjoints, line by line."""
+    """Print the evaluation trace of FAMILY with its tangents or adjoints, line by line.
+
+    It may have a size, as 'lecture[n=4]'; a table holds up to 400 operations.
+    """
     from diffbench.registry import discover
-    from diffbench.traces import render
+    from diffbench.traces import render, undefined
 
     registry = discover(existing(plugins), ("problems",))
-    made = _placed(registry, selection, None if at is None else _point(at))
-    click.echo(render(made, mode, digits, layout))
+    point = None if at is None else _point(at)
+    with blamed(selection):
+        made = _placed(registry, selection, point)
+        try:
+            text = render(made, mode, digits, layout)
+        except BadSize as error:
+            raise BadSize(f"{error}{_shorter(registry, made.family)}") from error
+        note = undefined(made, digits)
+    click.echo(text)
+    if note:
+        click.echo(note, err=True)
+
+
+def _shorter(registry: Registry, family: str) -> str:
+    """The smallest size of the quick profile, where its trace is short enough."""
+    from diffbench.traces import rows
+
+    made = registry.instances(family, "quick")[0]
+    try:
+        rows(made, "reverse")
+    except BadSize:
+        return ""
+    return f", as {made.name!r}"
 
 
 def _point(text: str) -> list[float]:
@@ -158,7 +186,6 @@ def _placed(registry: Registry, selection: str, point: list[float] | None) -> In
 
     import numpy as np
 
-    from diffbench.errors import BadSize
     from diffbench.problem import canonical
     from diffbench.selection import parse
 

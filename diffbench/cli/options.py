@@ -26,6 +26,7 @@ __all__ = [
     "WRONG",
     "Factor",
     "Folder",
+    "Whole",
     "Words",
     "existing",
     "plugin_option",
@@ -69,6 +70,12 @@ class Lasting(click.ParamType):  # type: ignore[type-arg]  # generic in newer cl
 
 DURATION = Lasting("time", {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}, "90, 90s, 5m or 1h")
 AGE = Lasting("age", {"h": 3600.0, "d": 86400.0, "w": 604800.0}, "12h, 30d or 4w")
+
+
+class Whole(click.IntRange):
+    """A whole number, and called so in errors."""
+
+    name = "whole number"
 
 
 class Factor(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from diffbench.care.words import many
 from diffbench.cli.options import table
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ def show(found: Forecast, budget: float | None) -> None:
     table([HEADINGS, *_rows(found)])
     cells, count = found.cells, len(found.blocks)
     more = f" in {found.generations} generations" if found.generations > 1 else ""
-    table([(f"{cells} cells of {count} instances{more}, about {lasting(found.seconds)}",)])
+    told = f"{many(cells, 'cell')} of {many(count, 'instance')}{more}"
+    table([(f"{told}, about {lasting(found.seconds)}",)])
+    if found.vain:
+        table([(f"no cell of these can be answered: {found.vain}",)])
     if budget is not None:
         table([(_cut(found, budget),)])
 

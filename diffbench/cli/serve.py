@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from diffbench.cli.options import Folder
+from diffbench.cli.options import Folder, Whole
 
 __all__ = ["browse", "serve"]
 
@@ -27,15 +27,19 @@ def browse(address: str) -> None:
 
 @click.command()
 @click.argument("folder", metavar="RUN", type=Folder())
-@click.option("--port", type=click.IntRange(1, 65535), help="A free one if not given.")
+@click.option("--port", type=Whole(1, 65535), help="A free one if not given.")
 @click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
 def serve(folder: Path, port: int | None, opens: bool) -> None:
     """Show the report of the run in the folder RUN on this machine alone, as records arrive.
 
     It only reads, so the run may still be at work. Ctrl-C ends it.
     """
+    from diffbench.api import load
+    from diffbench.care.folders import at_work
     from diffbench.serving.server import Server
 
+    if not at_work(folder):
+        load(folder)  # what cannot be read now never will be
     try:
         with Server(folder, port or 0) as server:
             click.echo(f"{folder} on {server.address} to this machine alone; Ctrl-C ends it")

@@ -1,4 +1,4 @@
-"""What every family and every method must hold, built in or not: tables of named checks.
+"""What every family, method, page and study must hold, built in or not: tables of named checks.
 
 A check looks at one plugin and finds nothing, or a sentence that says what is wrong. The tests of
 the built-ins and ``diffbench test FILE.py`` walk the same tables.
@@ -6,15 +6,16 @@ the built-ins and ``diffbench test FILE.py`` walk the same tables.
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from diffbench.errors import DiffbenchError, PluginError
+from diffbench.errors import DiffbenchError, PluginError, place, worded
+from diffbench.page import Page
 from diffbench.problem import Family
 from diffbench.registry import Registry, offered
+from diffbench.study import Study
 
 __all__ = ["Check", "Finding", "examined", "kind_of", "on_trial"]
 
@@ -36,13 +37,14 @@ class Check:
 @final
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check said of one plugin; an empty ``wrong`` is a pass."""
+    """What one check said of one plugin; an empty ``wrong`` is a pass if it was ``tried``."""
 
     kind: str  # family, method, page or study
     plugin: str
     check: str
     holds: str
     wrong: str = ""
+    tried: bool = True  # no check is once one that the others need has failed
 
 
 def examined(check: Check, trial: Any) -> str:
@@ -53,9 +55,7 @@ def examined(check: Check, trial: Any) -> str:
     except DiffbenchError as error:
         found = str(error)
     except (Exception, SystemExit) as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-        found = f"{type(error).__name__}: {error} ({place})"
+        found = f"{worded(error)}{place(error)}"
     return " ".join((found or "").split())
 
 
@@ -72,17 +72,16 @@ def on_trial(path: str, registry: Registry, seed: int = 0) -> Iterator[Finding]:
 
 
 def _findings(plugin: Any, path: str, registry: Registry, seed: int) -> Iterator[Finding]:
-    kind, name = kind_of(plugin), str(getattr(plugin, "name", plugin))
+    kind, name = kind_of(plugin), str(getattr(plugin, "name", "") or plugin.__name__)
     door = Check("registered", "the registry takes it in", lambda p: registry.register(p, path))
     refused = examined(door, plugin).removeprefix(f"{path}: ")
     yield Finding(kind, name, door.name, door.holds, refused)
-    if not refused:
-        checks, trial = _trial(plugin, seed)
-        for check in checks:
-            wrong = examined(check, trial)
-            yield Finding(kind, name, check.name, check.holds, wrong)
-            if wrong and check.needed:
-                return
+    checks, trial = _trial(plugin, registry, seed)
+    tried = not refused
+    for check in checks:
+        wrong = examined(check, trial) if tried else ""
+        yield Finding(kind, name, check.name, check.holds, wrong, tried)
+        tried = tried and not (wrong and check.needed)
 
 
 def kind_of(plugin: Any) -> str:
@@ -90,11 +89,13 @@ def kind_of(plugin: Any) -> str:
     return "method" if isinstance(plugin, type) else type(plugin).__name__.lower()
 
 
-def _trial(plugin: Any, seed: int) -> tuple[Sequence[Check], Any]:
-    from diffbench.conformance import families, methods
+def _trial(plugin: Any, registry: Registry, seed: int) -> tuple[Sequence[Check], Any]:
+    from diffbench.conformance import families, methods, pages, studies
 
     if isinstance(plugin, Family):
         return families.CHECKS, families.Trial(plugin, seed)
-    if isinstance(plugin, type):
-        return methods.CHECKS, methods.Trial(plugin, seed)
-    return (), None
+    if isinstance(plugin, Page):
+        return pages.CHECKS, pages.Trial(plugin)
+    if isinstance(plugin, Study):
+        return studies.CHECKS, studies.Trial(plugin, registry)
+    return methods.CHECKS, methods.Trial(plugin, seed)

@@ -22,6 +22,7 @@ from diffbench.conformance.common import (
     touched,
     undeclared,
 )
+from diffbench.errors import worded
 from diffbench.measure.accuracy import judge
 from diffbench.measure.reference import Reference, certify
 from diffbench.operators import OPERATORS
@@ -232,7 +233,7 @@ def _named(trial: Trial, made: Instance) -> str | None:
     try:
         y = made.f(xp.asarray(made.x.copy()), xp, *values)
     except Exception as error:
-        return f"{made.name}: f goes beyond the array API standard: {type(error).__name__}: {error}"
+        return f"{made.name}: f goes beyond the array API standard: {worded(error)}"
     if "value" in made.expected:
         return None
     judged = judge(np.asarray(y), trial.proven[made.name, "value"])

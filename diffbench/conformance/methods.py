@@ -10,7 +10,7 @@ from typing import Any, final
 from diffbench.conformance import Check
 from diffbench.conformance.common import PASSED, first, said, touched, undeclared
 from diffbench.conformance.tiny import TINY
-from diffbench.errors import Unsupported
+from diffbench.errors import Unsupported, place, worded
 from diffbench.measure.accuracy import judge
 from diffbench.measure.reference import certify
 from diffbench.method import Method, Prepared, native_of, prepare, variant_name, why_not
@@ -107,10 +107,20 @@ def _sentence(cell: tuple[Method, Instance, str]) -> str | None:
 
 def _able(trial: Trial) -> str | None:
     derivatives = [p for p in trial.prepared if p.operator != "value"]
-    if derivatives:
+    if any(_raised(p) is None for p in derivatives):
         return None
-    reasons = (why_not(*cell) for cell in trial.cells() if cell[2] != "value")
-    return f"it answers no derivative of any tiny problem: {first(reasons)}"
+    reasons = [why_not(*cell) for cell in trial.cells() if cell[2] != "value"]
+    reason = first([*map(_raised, derivatives), *reasons])
+    return f"it answers no derivative of any tiny problem: {reason}"
+
+
+def _raised(prepared: Prepared) -> str | None:
+    """What the call raises, in one line."""
+    try:
+        _asked(prepared, prepared.instance)
+    except Exception as error:
+        return f"{_label(prepared)} raises {worded(error)}{place(error)}"
+    return None
 
 
 # --- its answers ----------------------------------------------------------------------------------

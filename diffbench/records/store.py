@@ -349,10 +349,23 @@ def _found(folder: Path) -> Path:
     """The database of a run; raises RunError where there is none."""
     path = folder / FILE
     if not path.is_file():
-        hint = f"join its shards first: diffbench merge {folder}"
-        hint = hint if shards(folder) else "give the folder of a run, as runs/NAME"
-        raise RunError(f"no run in {folder} (no {FILE}); {hint}")
+        raise RunError(f"no run in {folder} (no {FILE}); {instead(folder)}")
     return path
+
+
+def instead(folder: Path) -> str:
+    """What to type where a folder is no run: the newest that lies in it, if any."""
+    if shards(folder):
+        return f"join its shards first: diffbench merge {folder}"
+    inside = sorted(folder.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    newest = next(filter(_is_read, (path.parent for path in inside)), None)
+    return "give the folder of a run, as runs/NAME" if newest is None else f"try {newest}"
+
+
+def _is_read(folder: Path) -> bool:
+    with suppress(RunError), reading(folder):
+        return True
+    return False
 
 
 @contextmanager

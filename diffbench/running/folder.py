@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import secrets
@@ -205,13 +206,20 @@ def write_facts(path: Path, facts: dict[str, Any]) -> None:
         draft.replace(path)
 
 
+NO_FOLDER = {
+    errno.EEXIST: "it is a file, no folder",
+    errno.ENOTDIR: "a file stands where a folder has to be",
+}
+
+
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     """The system's refusals as one clear line."""
     try:
         yield
     except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error.strerror}; take another --out") from error
+        why = NO_FOLDER.get(error.errno or 0, error.strerror)
+        raise RunError(f"cannot write to {folder}: {why}; take another --out") from error
 
 
 @contextmanager

@@ -39,6 +39,7 @@ class Planned:
     unsupported: int
     seconds: float
     ends_s: float  # of the first generation, from the start of the run
+    reason: str = ""  # why the first of those cannot be
 
 
 @final
@@ -56,6 +57,12 @@ class Forecast:
         """Of the whole run, answered or not."""
         return sum(row.answered + row.unsupported for row in self.blocks)
 
+    @property
+    def vain(self) -> str:
+        """Where no cell at all can be answered, the reason of the first."""
+        answered = sum(row.answered for row in self.blocks)
+        return "" if answered else next((row.reason for row in self.blocks if row.reason), "")
+
 
 def forecast(
     request: Request,
@@ -66,13 +73,13 @@ def forecast(
 ) -> Forecast:
     """The plan of a request. Raises what the families raise of sizes that cannot be built."""
     row = profile(request.profile)
-    facts, answered = [], {}
+    facts, cells = [], {}
     for family, params in points:
         made = _built(registry, family, params, request.seed)
         facts.append(described(made))
         (block,) = blocks(facts[-1:], row, operators)
-        answered[block.name] = _answered(made, methods, block.operators)
-    order = [(block, answered[block.name]) for block in blocks(facts, row, operators)]
+        cells[block.name] = _reasons(made, methods, block.operators)
+    order = [(block, cells[block.name]) for block in blocks(facts, row, operators)]
     return _timed(order, len(methods), row, request)
 
 
@@ -84,21 +91,25 @@ def _built(registry: Registry, family: str, params: dict[str, Any], seed: int) -
         raise BadSize(f"cannot build {name}: {error}; choose smaller sizes") from error
 
 
-def _answered(instance: Instance, methods: Iterable[Method], operators: Iterable[str]) -> int:
-    asked = list(operators)
-    return sum(why_not(method, instance, name) is None for method in methods for name in asked)
+def _reasons(
+    instance: Instance, methods: Iterable[Method], operators: Sequence[str]
+) -> list[str | None]:
+    """Of each cell why it cannot be answered, or None."""
+    return [why_not(method, instance, name) for method in methods for name in operators]
 
 
 def _timed(
-    found: Iterable[tuple[Block, int]], methods: int, row: Profile, request: Request
+    found: Iterable[tuple[Block, list[str | None]]], methods: int, row: Profile, request: Request
 ) -> Forecast:
     planned = []
     ends = begins = methods * WORKER_S
-    for block, answered in found:
-        unsupported = len(block.operators) * methods - answered
+    for block, cells in found:
+        reasons = [reason for reason in cells if reason is not None]
+        answered, unsupported = len(cells) - len(reasons), len(reasons)
         seconds = answered * _cell(block, row) + unsupported * NONE_S
         ends += seconds
-        planned.append(Planned(block, answered, unsupported, seconds, ends))
+        first = next(iter(reasons), "")
+        planned.append(Planned(block, answered, unsupported, seconds, ends, first))
     more = (request.least_generations - 1) * (begins + sum(p.seconds for p in planned))
     whole = ends + more + STUDIES_S + FINISH_S
     return Forecast(tuple(planned), request.least_generations, whole)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ import msgspec
 import numpy as np
 
 from diffbench.ad.namespace import NUMPY
-from diffbench.errors import DiffbenchError, Unsupported
+from diffbench.errors import DiffbenchError, Unsupported, place, worded
 from diffbench.measure import answers, clock, counts, memory, swell
 from diffbench.measure.spending import Spans
 from diffbench.method import Method, Prepared, prepare
@@ -291,7 +290,7 @@ def cpu_share() -> float:
 
 def explained(error: BaseException, cap: int) -> dict[str, str]:
     """The status and reason of what a task raised."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    text = worded(error)[:500]
     if isinstance(error, Unsupported):
         return {"status": "unsupported", "reason": str(error)}
     if isinstance(error, OSError) and error.errno in DISK:
@@ -301,12 +300,4 @@ def explained(error: BaseException, cap: int) -> dict[str, str]:
     if isinstance(error, MemoryError) or near or any(word in text for word in MEMORY_WORDS):
         return {"status": "out_of_memory", "reason": f"{text} (the cap is {cap / 2**20:.0f} MiB)"}
     kind = "usage" if isinstance(error, DiffbenchError) else "failed"
-    return {"status": kind, "reason": f"{text}{_place(error)}"}
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised: the last line of the program that a person would look at."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return ""
-    return f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})"
+    return {"status": kind, "reason": f"{text}{place(error)}"}

@@ -9,7 +9,10 @@ import numpy as np
 
 from diffbench.ad.namespace import NUMPY
 from diffbench.method import Kernel
+from diffbench.page import Page
 from diffbench.problem import Family, Parameter, Parts
+from diffbench.reports.sections import Text
+from diffbench.study import Study, StudyRow
 
 COUNTER = itertools.count()
 WEIGHTS = np.array([1.0, 2.0])
@@ -97,6 +100,7 @@ DRIFTS = other("drifts", answers=drifting)
 RANDOM = other("random", x=lambda made, rng: np.array([1.0, 2.0 + next(COUNTER)]))
 FIXED = other("fixed", prepare_x=lambda made, rng: np.array([3.0, 4.0]))
 BEYOND = other("beyond", f=lambda made, rng: lambda x, xp, c: np.sum(np.sin(c * x) * x))
+MISSPELT = other("misspelt", f=lambda made, rng: lambda x, xp, c: xp.sum(xp.sine(c * x)))
 NAN = other("nan", answers=answer(lambda x, c: x * np.nan))
 LINEAR = other(
     "linear",
@@ -114,6 +118,7 @@ ZERO = family("zero", zero=frozenset({"gradient"}))
 OPERATOR = family("operator", sparse=frozenset({"hessain"}))
 SILENT = family("silent", shows=" ", parameters={"n": Parameter(2, "")})
 SIZES = family("no_sizes", sizes={"quick": "n=2", "full": "n=2"})
+WORD = family("word", parameters={"n": Parameter("two", "number of inputs", minimum=1)})
 IMPOSSIBLE = family("impossible", sizes={"quick": "n=2", "standard": "n=0", "full": "n=2"})
 
 
@@ -150,6 +155,14 @@ def like(name, **changes):
     return type(name, (), {**kept, "name": name, "__module__": __name__, **changes})
 
 
+def less(name, *attributes):
+    """The good class without these."""
+    kind = like(name)
+    for attribute in attributes:
+        delattr(kind, attribute)
+    return kind
+
+
 def build(change):
     """The good kernel with its call changed: ``change(call, instance)`` gives another."""
 
@@ -175,6 +188,10 @@ def cached(call, instance):
     return first
 
 
+def unlucky(x, v, constants):
+    raise ArithmeticError("no luck")
+
+
 def writing(call, instance):
     def written(x, v, constants):
         answer = call(x, v, constants)
@@ -194,8 +211,54 @@ METHODS = (
     WRITING := like("writing", build=build(writing)),
     CURT := like("curt", why_not=lambda self, instance, operator: "no"),
     UNABLE := like("unable", why_not=lambda self, i, o: "it has never learned to do this"),
+    RAISING := like("raising", build=build(lambda call, i: unlucky)),
     NATIVE := like("native", native_for=lambda self, instance: {"jvp", "vjp"}),
     MUTE := like("mute", cost="", __doc__=None),
     NOTHING := like("nothing", parameters={"mode": ()}),
     HIDDEN := like("hidden", native=frozenset({"hvp"})),
+    NAMELESS := less("nameless", "name"),
+    UNSAID := less("unsaid", "native", "cost"),
+    UNASKED := less("unasked", "why_not", "build"),
 )
+
+
+def page(name, render, title="A page", **more):
+    return Page(name, title, 50, render, **more)
+
+
+def told(*runs):
+    return [Text(paragraphs=(f"{len(run.records)} records in {run.folder.name}",)) for run in runs]
+
+
+PAGE = page("told", told)
+BOTH = page("both", told, runs=2)
+UNTITLED = page("untitled", told, title=" ")
+THREE = page("three", told, runs=3)
+TEXTS = page("texts", lambda run: [*told(run), "just text"])
+NOTHING_MADE = page("nothing_made", lambda run: None)
+BREAKS = page("breaks", lambda run: 1 / (len(run.records) - 14))
+CANNOT_STAND = page("cannot_stand", lambda run: [Text(paragraphs=3)])
+FRAGILE = page("fragile", lambda run: told(run)[: 1 + run.records["n"].iloc[0]])
+
+
+def study(name, run, title="A study", **more):
+    return Study(name, title, run, **more)
+
+
+def row(name, key="one", value=1.0):
+    return StudyRow(study=name, key=key, value=value)
+
+
+STUDY = study(
+    "all_ways",
+    lambda: [row("all_ways")],
+    each=lambda method: [row("all_ways", f"each|{method.name}")],
+    over=lambda families, profile: [row("all_ways", f"{profile}|{f.name}") for f in families],
+)
+ANONYMOUS = study("anonymous", lambda: [row("anonymous")], title="")
+BARREN = study("barren", lambda: [])
+PAIRS = study("pairs", lambda: [("one", 1.0)])
+ASTRAY = study("astray", lambda: [row("elsewhere")])
+WORDY = study("wordy", lambda: [row("wordy", value="much")])
+DOUBLE = study("double", lambda: [], each=lambda method: [row("double")])
+AGAIN = study("again", lambda: [row("again")], over=lambda families, profile: [row("again")])
