@@ -11,8 +11,8 @@ COMMANDS = frozenset(
     "documentclass usepackage begin end section subsection input scriptsize caption par "
     "toprule midrule bottomrule endfirsthead endhead endlastfoot raggedright arraybackslash "
     "textbackslash textasciicircum textasciitilde textless textgreater textbar textquotedbl "
-    "textasciigrave textquotesingle allowbreak textsubscript textsuperscript textdegree dots ensuremath "
-    "times mu le ge infty partial propto cdot to perp pm dot bar mathop mathrm mbox r c v".split()
+    "textasciigrave textquotesingle textsubscript textsuperscript textdegree dots ensuremath "
+    "allowbreak times mu le ge infty partial propto cdot to perp pm dot bar mathop mathrm mbox r c v".split()
 )
 TOKEN = re.compile(r"\\(?P<command>[A-Za-z]+)|\\(?P<sign>.)|(?P<other>[{}$&#_^~%])", re.DOTALL)
 SIGNS = frozenset("{}$&#%_\\,`'^~=.\"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,16 @@ def _command(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:  # it has just ended, as zombies have
         return ""
+
+
+# The command line in a process of its own, where Ctrl-C counts: a test in the background has it
+# ignored, and so would what it starts.
+INTERRUPTIBLE = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from diffbench.cli import main; main()",
+]
 
 
 def told(text: str) -> None:

@@ -18,7 +18,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_runs import BROKEN, FAKES, PLUGINS, stored_run, use_profile, without_report
+from small_runs import (
+    BROKEN,
+    FAKES,
+    INTERRUPTIBLE,
+    PLUGINS,
+    stored_run,
+    use_profile,
+    without_report,
+)
 
 import diffbench
 from diffbench.records.store import FILE, Store
@@ -494,12 +502,10 @@ def test_ctrl_c_keeps_what_is_done_and_tells_how_to_go_on(tmp_path: Path, termin
     folder = tmp_path / "run"
     primary, secondary = pty.openpty()
     child = subprocess.Popen(
-        [*MAIN, "run", *INTERRUPTED, "--profile", "quick", "--out", str(folder)],
+        [*INTERRUPTIBLE, "run", *INTERRUPTED, "--profile", "quick", "--out", str(folder)],
         stdout=subprocess.PIPE,
         stderr=secondary if terminal else subprocess.DEVNULL,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
-        # What was started in the background of a shell hands on that it ignores Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(secondary)
     drawn = _until_some_cells(child, folder, primary if terminal else None)

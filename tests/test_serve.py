@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from small_runs import plain_record, stored_run, until
+from small_runs import INTERRUPTIBLE, plain_record, stored_run, until
 
 from diffbench import api
 from diffbench.errors import RunError
@@ -260,15 +259,8 @@ def test_mistakes_are_one_line(tmp_path: Path, cli) -> None:  # type: ignore[no-
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     folder = stored_run(tmp_path / "run", manual=1e-6)
-    command = [sys.executable, "-m", "diffbench.cli", "serve", str(folder)]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A test that runs in the background has it ignored, and so would what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as at:
+    command = [*INTERRUPTIBLE, "serve", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as at:
         try:
             assert at.stdout is not None
             shown = at.stdout.readline()
