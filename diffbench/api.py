@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
-from diffbench.making import Chosen, How, Interrupted, Making, writable
-from diffbench.records.run import EXPORTS, FORMATS, PLAN, REPORT, REPORTS, TWO_RUNS, Run, load
+from diffbench.making import Chosen, How, Interrupted, Making, spared, writable
+from diffbench.records.run import (
+    EXPORTS,
+    FORMATS,
+    PLAN,
+    REPORTS,
+    TWO_EXPORTS,
+    TWO_RUNS,
+    Run,
+    load,
+)
 from diffbench.records.shards import Shard
 from diffbench.running.folder import new_folder, opened, requested, write_facts
 from diffbench.running.plan import Request
@@ -38,6 +47,7 @@ __all__ = [
 
 EXECUTORS = ("local", "dask")
 DATA = ("csv", "parquet")  # formats that no page is in
+SAME = "measure the same in both (diffbench info RUN tells what was asked)"
 
 
 def run(
@@ -139,7 +149,7 @@ def report(
     there, and for two runs that ``compare_runs`` refuses.
     """
     runs, pages = _readers(folder, beside, edition)
-    target = runs[0].folder / _page(beside, edition) if path is None else Path(path)
+    target = runs[0].folder / _page(beside, edition) if path is None else spared(Path(path))
     from diffbench.reports.build import write
 
     with writable(target):
@@ -158,8 +168,9 @@ def export(
     """Write a run in several formats; the paths written: a folder each, and the file of html.
 
     They are html, csv, parquet, latex, markdown and svg; each goes into a folder of its name in
-    ``out``, by default ``export`` in the run's folder, and html beside them, by default where
-    ``report`` writes it. ``diffbench.load`` reads the folder of csv.
+    ``out``, by default ``export`` in the run's folder (``export-course`` for that edition), and
+    html beside them, by default where ``report`` writes it. ``diffbench.load`` reads the folder of
+    csv.
     The other arguments and what is raised are those of ``report``.
     """
     asked = list(dict.fromkeys(formats))
@@ -168,8 +179,11 @@ def export(
             raise UnknownName("format", name, FORMATS)
     _check_shown(asked, beside)
     runs, pages = _readers(folder, beside, edition)
-    into = runs[0].folder / EXPORTS if out is None else Path(out)
-    page = runs[0].folder / _page(beside, edition) if out is None else into / REPORT
+    usual = EXPORTS[edition] if beside is None else TWO_EXPORTS
+    into = runs[0].folder / usual if out is None else Path(out)
+    page = (runs[0].folder if out is None else into) / _page(beside, edition)
+    if out is not None and "html" in asked:
+        spared(page)
     from diffbench.reports.exports import write
 
     with writable(into):
@@ -200,7 +214,11 @@ def _readers(
         raise UnknownName("edition", edition, REPORTS)
     runs = [load(path) for path in (folder, beside) if path is not None]
     if beside is not None:
-        _check_apart(*runs)
+        if edition != "all":
+            raise BadSelection(
+                f"--edition {edition} is of one run; leave it out, or leave RUN_B out"
+            )
+        _compared(*runs)
     from diffbench.registry import discover
 
     plugins = runs[0].plan.get("plugins", ())
@@ -257,20 +275,25 @@ def compare_runs(
     for a name that is not there, a run with itself, runs of different machines, and where the two
     have no cell in common.
     """
+    return _compared(load(run_a), load(run_b), methods, operators)
+
+
+def _compared(before: Run, after: Run, methods: str = "all", operators: str = "") -> Comparison:
+    """Two runs compared; see :func:`compare_runs`."""
     from diffbench.analysis import compare as comparing
     from diffbench.analysis.book import Book, variants
     from diffbench.records.environment import changes
     from diffbench.registry import Registry
 
-    before, after = load(run_a), load(run_b)
     _check_apart(before, after)
     books = Book.of(after), Book.of(before)
     held = {method for book in books for method in book.records}
     chosen = sorted(held) if methods == "all" else variants(held, methods)
     asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
-    found = _with_cells(comparing.compare_runs(*books, chosen, asked))
+    found = comparing.compare_runs(*books, chosen, asked)
+    named = dict(zip(comparing.RUNS, (str(after.folder), str(before.folder)), strict=True))
     facts = tuple(changes(before.environment, after.environment))
-    return replace(found, of=str(run_b), to=str(run_a), changes=facts)
+    return _with_cells(replace(found, of=named[found.of], to=named[found.to], changes=facts), named)
 
 
 def _check_apart(before: Run, after: Run) -> None:
@@ -291,14 +314,18 @@ def _check_apart(before: Run, after: Run) -> None:
         )
 
 
-def _with_cells(found: Comparison) -> Comparison:
-    """The same; raises RunError where nothing could be compared."""
-    if not found.cells:
-        why = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
-        raise RunError(
-            f"{found.of} and {found.to} have no cell to compare ({why or 'none was asked for'})"
-        )
-    return found
+def _with_cells(found: Comparison, named: Mapping[str, str] | None = None) -> Comparison:
+    """The same; raises RunError where nothing could be compared, with the runs as ``named``."""
+    if found.cells:
+        return found
+    of = sum(found.left_out.values())
+    why = ", ".join(f"{n} of {of} cells: {reason}" for reason, n in found.left_out.items())
+    for word, name in (named or {}).items():
+        why = why.replace(word, name)
+    raise RunError(
+        f"{found.of} and {found.to} have no cell to compare ({why or 'none was asked for'}); "
+        f"{SAME if named else 'name other --operators'}"
+    )
 
 
 def _asked(

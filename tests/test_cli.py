@@ -81,10 +81,19 @@ MISTAKES = {
     ("report", "none"): "no run in none",
     ("report", "torn"): "not readable as a run",
     ("report", "newer"): "newer diffbench",
-    ("run", "--out", "torn", "--resume"): "is not readable",
-    ("run", "--out", "damaged", "--resume"): "is damaged",
+    ("run", "--out", "torn", "--resume"): "(char 2); move it away, and the records can still be",
+    (
+        "run",
+        "--out",
+        "damaged",
+        "--resume",
+    ): "is damaged: it has no whole number as its format; take",
     ("run", "--out", "formless", "--resume"): "no whole number as its format",
-    ("run", "--out", "newer"): "holds a run already",
+    ("run", "--out", "torn"): "holds a run already",
+    ("run", "--out", "notes"): "notes holds report.html and no run, which would write over it",
+    ("merge", "held", "later", "--out", "notes"): "notes holds report.html and no run",
+    ("run", "--out", "held"): "held holds a run whose plan.json is lost; take another --out",
+    ("run", "--out", "held", "--resume"): "plan.json is lost; take another --out (its records can",
     ("compare",): "Missing argument 'RUN_A'",
     ("compare", "held"): "one run with no method; write RUN_A RUN_B",
     ("compare", "held", "--of", "reverse"): "one run with --of; write",
@@ -100,9 +109,20 @@ MISTAKES = {
     ("compare", "held", "copy"): "held and copy are the same run",
     ("compare", "held", "away"): "different machines (m and k)",
     ("compare", "held", "later", "--methods", "revers"): "did you mean 'reverse'?",
-    ("compare", "held", "later", "--methods", "zero"): "RUN_B was not asked",
+    (
+        "compare",
+        "held",
+        "later",
+        "--methods",
+        "zero",
+    ): "1 of 1 cells: later was not asked); measure",
+    (
+        "compare",
+        "held",
+        "apart",
+    ): "have no cell to compare (3 of 5 cells: apart was not asked, 2 of",
     ("compare", "held", "later", "--methods", ""): "cannot read ''",
-    ("compare", "held", "later", "--operators", "hvp"): "RUN_B and RUN_A have no cell to compare",
+    ("compare", "held", "later", "--operators", "hvp"): "later and held have no cell to compare",
     (*HELD, "--fail-above", "0.05"): "'0.05' is no factor from 1 on; write 1.05 or 5%",
     (*HELD, "--fail-above", "much"): "is no factor",
     (*HELD, "--fail-above", "nan"): "is no factor",
@@ -116,15 +136,22 @@ MISTAKES = {
     ("compare", "held", "--of", "reverse,zero", "--to", "manual"): "names 2 methods",
     ("compare", "held", "--of", "reverse", "--to", "zero"): "zero: shorter than 10 empty calls",
     (*HELD, "--operators", "gradeint"): "did you mean 'gradient'?",
-    (*HELD, "--operators", "hvp"): "no cell to compare",
+    (*HELD, "--operators", "hvp"): "(none was asked for); name other --operators",
     (*HELD, "--format", "html"): "'html' is not one of",
     ("report", "other"): "its table records has other columns (digits)",
     ("report", "empty"): "is empty: its run was ended before it held anything",
     ("report", ""): "the name is empty",
+    ("report", "held", "--out", "file"): "file is no report of diffbench, so it stays",
+    ("report", "held", "--out", f"held/{FILE}"): "is no report of diffbench, so it stays",
+    ("report", "held", "--out", "other"): "a folder; name the file in it, as other/report.html",
+    ("report", "held", "--format", "html,csv", "--out", "notes"): "notes/report.html is no report",
+    ("report", "held", "later", "--edition", "course"): "--edition course is of one run; leave it",
+    ("report", "held", "apart"): "apart and held have no cell to compare",
+    ("report", "held", "apart", "--format", "svg"): "apart and held have no cell to compare",
     ("info",): "Missing argument 'RUN'",
     ("info", ""): "the name is empty",
     ("info", "none"): "no run in none",
-    ("info", "."): "; try away",
+    ("info", "."): "; try apart",
     ("info", "torn"): "is not readable",
     ("info", "newer"): "newer diffbench",
     ("info", "held", "--format", "csv"): "'csv' is not one of",
@@ -170,6 +197,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     stored_run(tmp_path / "copy", reverse=4e-4)
     stored_run(tmp_path / "later", "s", reverse=5e-4)
     stored_run(tmp_path / "away", "s", "k", reverse=4e-4)
+    stored_run(tmp_path / "apart", "s", forward=4e-4, jax=4e-4)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "report.html").write_text("<!doctype html><title>my notes</title>")
     (tmp_path / "formless" / "plan.json").write_text('{"format": "x"}')
     (tmp_path / "empty" / FILE).touch()
     _changed_store(tmp_path / "newer", "PRAGMA user_version = 999")
@@ -186,7 +216,8 @@ def _changed_store(folder: Path, change: str) -> None:
 
 @pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
 def test_a_mistake_is_one_line_and_exit_2(cli, folder: Path, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]  # a fixture
-    before = sorted(path.name for path in folder.iterdir())
+    before = {path.name for path in folder.iterdir()}
+    held = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     done = cli(*arguments)
     assert done.code == 2
     assert done.out == ""
@@ -194,8 +225,8 @@ def test_a_mistake_is_one_line_and_exit_2(cli, folder: Path, arguments: tuple[st
     assert done.err.count("\n") == 1
     assert MISTAKES[arguments] in done.err
     assert "Traceback" not in done.err
-    left_over = {path.name for path in folder.iterdir()} - set(before)
-    assert left_over <= {"runs"}
+    assert {path.name for path in folder.iterdir()} - before <= {"runs"}
+    assert {path: path.read_bytes() for path in held} == held
     assert not list((folder / "runs").glob("*"))
 
 

@@ -30,7 +30,9 @@ __all__ = ["compare", "report"]
     help=f"Some of {','.join(FORMATS)}; all but html go into RUN/export/.",
 )
 @click.option(
-    "--out", type=Folder(), help="The file, in RUN if not given; with --format the folder."
+    "--out",
+    type=Folder(),
+    help="Of html alone the file, in RUN if not given; of other formats the folder.",
 )
 def report(
     folder: Path, beside: Path | None, edition: str, formats: tuple[str, ...], out: Path | None
