@@ -39,6 +39,7 @@ __all__ = [
     "load",
     "place",
     "plan",
+    "refused",
     "report",
     "requested",
     "run",
@@ -218,11 +219,18 @@ def _readers(
             raise BadSelection(
                 f"--edition {edition} is of one run; leave it out, or leave RUN_B out"
             )
-        _compared(*runs)
+        _compared(runs[0], runs[1])
     from diffbench.registry import discover
 
     plugins = runs[0].plan.get("plugins", ())
     return runs, discover(plugins, ("pages",)).pages.values()
+
+
+def refused(folder: str | Path) -> dict[str, str]:
+    """The plugins of a run that are no longer there or are refused, each with the reason."""
+    from diffbench.registry import discover
+
+    return discover(load(folder).plan.get("plugins", ()), ()).broken
 
 
 def live_page(folder: str | Path, version: str) -> str:

@@ -80,7 +80,7 @@ class Chosen:
         from diffbench.method import variant_name
         from diffbench.registry import discover
 
-        registry = discover(request.plugins, ("methods", "problems", "studies"))
+        registry = discover(request.plugins, ("methods", "problems", "studies")).sound()
         return cls(
             registry=registry,
             points=registry.points(request.problems, request.profile),

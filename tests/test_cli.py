@@ -75,6 +75,12 @@ MISTAKES = {
     ("run", "--resume"): "--out DIR",
     ("run", "--out", "none", "--resume"): "no run in none to resume",
     ("run", "--plugin", "none.py"): "no plugin file none.py",
+    ("run", "--plugin", BROKEN): "broken.py is refused: RuntimeError: this plugin is broken; mend",
+    ("run", "--plugin", NOTHING, "--dry-run"): "is refused: it defines no method",
+    ("run", "--plugin", "file"): "/file is refused: no Python file; give the path of a file that",
+    ("run", "--plugin", "again.py"): "/again.py is refused: family 'lecture' is already registered",
+    ("show", "lecture", "--plugin", BROKEN): "broken.py is refused",
+    ("trace", "lecture", "--mode", "reverse", "--plugin", BROKEN): "broken.py is refused",
     ("run", "--out", "file"): "cannot write to file",
     ("run", "--out", "/proc/nowhere"): "cannot write to /proc/nowhere",
     ("report",): "Missing argument 'RUN'",
@@ -188,6 +194,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all sorts of things that are no run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file")
+    (tmp_path / "again.py").write_text("from diffbench.problems.lecture import FAMILY\n")
     for name in ("torn", "newer", "damaged", "formless", "other", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "torn" / FILE).write_bytes(b"SQLite format 3\0" + b"?" * 5000)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import synthetic
 from conftest import Outcome
-from small_runs import stored_run
+from small_runs import BROKEN, stored_run
 
 import diffbench
 from diffbench import api
@@ -130,6 +130,20 @@ def test_what_is_exported_counts_as_ours_when_a_run_is_cleaned(tmp_path: Path, c
     assert cli("clean", kept, gone, "--keep", "0", "--yes").code == 0
     assert not gone.exists()
     assert (kept / "export" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("format", ["html", "markdown"])
+def test_a_report_names_the_plugins_whose_pages_are_lost(
+    tmp_path: Path, cli: Any, format: str
+) -> None:
+    mine = stored_run(tmp_path / "run", reverse=1e-3)
+    (mine / "plan.json").write_text(json.dumps({"plugins": [str(tmp_path / "gone.py"), BROKEN]}))
+    done: Outcome = cli("report", mine, "--format", format)
+    assert (done.code, done.out.count("\n")) == (0, 1)
+    assert done.err.splitlines() == [
+        f"without the pages of {tmp_path / 'gone.py'}: no such file; give the path of a Python file",
+        f"without the pages of {BROKEN}: RuntimeError: this plugin is broken",
+    ]
 
 
 # --- two runs -------------------------------------------------------------------------------------

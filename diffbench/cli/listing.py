@@ -74,7 +74,7 @@ def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> N
     """Show the instances of SELECTION: formula, sizes, value and norms of the derivative."""
     from diffbench.registry import discover
 
-    registry = discover(existing(plugins), ("problems",))
+    registry = discover(existing(plugins), ("problems",)).sound()
     for made in registry.instances(selection, profile, seed):
         family = registry.family(made.family)
         click.echo(f"{made.name}: {family.title}\n  {family.latex}")
@@ -135,7 +135,7 @@ def trace(
     from diffbench.registry import discover
     from diffbench.traces import render
 
-    registry = discover(existing(plugins), ("problems",))
+    registry = discover(existing(plugins), ("problems",)).sound()
     made = _placed(registry, selection, None if at is None else _point(at))
     click.echo(render(made, mode, digits, layout))
 

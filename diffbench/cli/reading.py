@@ -44,10 +44,13 @@ def report(
     from diffbench import api
 
     if formats == (HTML,):
-        click.echo(api.report(folder, out, beside=beside, edition=edition))
-        return
-    for path in api.export(folder, formats, out, beside=beside, edition=edition):
+        made = [api.report(folder, out, beside=beside, edition=edition)]
+    else:
+        made = api.export(folder, formats, out, beside=beside, edition=edition)
+    for path in made:
         click.echo(path)
+    for name, reason in api.refused(folder).items():
+        click.echo(f"without the pages of {name}: {' '.join(reason.split())}", err=True)
 
 
 @click.command()
