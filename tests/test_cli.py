@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pandas as pd
@@ -278,6 +279,20 @@ def test_list_shows_plugins_and_what_was_refused(cli) -> None:  # type: ignore[n
     assert f"refused: {NOTHING}: it defines no method, family, page or study" in done.out
     assert "segfaults" in done.out
     assert f"refused: {BROKEN}: RuntimeError: this plugin is broken" in done.out
+
+
+def test_an_installed_plugin_that_is_broken_breaks_nothing_and_says_why(
+    cli,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+) -> None:
+    odd = EntryPoint("odd", "no_such_module:FAMILY", "diffbench.problems")
+    found = {odd.group: [odd]}
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found.get(group, ()))
+    assert cli("show", "lecture[n=2]").code == 0
+    assert cli("show", "odd").err.endswith(
+        "; refused plugins: odd (no_such_module:FAMILY): ModuleNotFoundError: "
+        "No module named 'no_such_module'\n"
+    )
 
 
 def test_show_has_formula_sizes_and_numbers(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
