@@ -68,6 +68,7 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     shard: str | None = None,
     mixed: bool = False,
+    told: Callable[[Forecast], None] | None = None,
 ) -> Run:
     """Measure every selected method on every selected problem; the finished run.
 
@@ -78,7 +79,8 @@ def run(
     off can be resumed; what it leaves goes into further generations of the cells whose intervals
     are still wide, unless ``generations`` says how many. That defaults to the profile's. The
     ``executor`` is local, or dask: the machines of the cluster whose ``scheduler`` is there.
-    ``progress`` is called often, between measurements. ``shard`` as ``"3/16"`` makes that part
+    ``progress`` is called often, between measurements, and ``told`` once before them, with the
+    plan and its estimate. ``shard`` as ``"3/16"`` makes that part
     alone, in a folder of its own in ``out``; ``diffbench.merge`` joins them. ``mixed`` resumes a
     run in another environment (machine, versions, ...) than it was begun in.
 
@@ -94,6 +96,8 @@ def run(
         chosen = Chosen.of(request)
         plan |= chosen.facts()
         write_facts(folder / PLAN, plan)
+        if told is not None:
+            told(_forecast(request, chosen))
         how = How(began, ends_at, executor, scheduler, mixed, progress or (lambda p: None))
         interrupted = Making(folder, request, plan, chosen, how).make()
         if part is None:
@@ -117,10 +121,13 @@ def plan(
 
     Nothing is measured and no folder made; raises what ``run`` raises for mistakes.
     """
+    request = _asked(problems, methods, operators, profile, seed, generations, plugins)
+    return _forecast(request, Chosen.of(request))
+
+
+def _forecast(request: Request, chosen: Chosen) -> Forecast:
     from diffbench.running.forecast import forecast
 
-    request = _asked(problems, methods, operators, profile, seed, generations, plugins)
-    chosen = Chosen.of(request)
     return forecast(
         request, chosen.registry, chosen.points, list(chosen.methods.values()), chosen.operators
     )

@@ -17,13 +17,16 @@ import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
-from small_runs import BROKEN, FAKES, stored_run, use_profile, without_report
+from small_runs import BROKEN, FAKES, plain_record, stored_run, use_profile, without_report
 
 import diffbench
 from diffbench.records.store import FILE, Store
 from diffbench.registry import Registry
+from diffbench.running.folder import write_facts
+from diffbench.running.plan import Request
 
 MAIN = [sys.executable, "-c", "from diffbench.cli import main; main()"]
 NOTHING = str(Path(__file__).with_name("small_runs.py"))
@@ -383,6 +386,65 @@ def test_a_run_says_where_its_results_are(
     assert "was begun with methods" in wrong.err
 
 
+ENDED = (
+    *[("ok", "")] * 2,
+    *[("failed", "ValueError: no\n luck")] * 2,
+    ("failed", "KeyError: 'x'"),
+    ("timeout", "over 10 s"),
+    *[("unsupported", "needs a scalar function")] * 4,
+    ("skipped", "a smaller size ran out of time"),
+)
+LAST = "what repeats such a cell: the column command of the records"
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (ENDED, ["failed, 2 of 3: ValueError: no luck", "timeout, 1 of 1: over 10 s", LAST]),
+        (ENDED[6:10], ["unsupported, 4 of 4: needs a scalar function", LAST]),
+        (ENDED[:2] + ENDED[6:], []),
+    ],
+)
+def test_a_run_says_why_cells_have_no_answer(
+    cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+    ended: tuple[tuple[str, str], ...],
+    said: list[str],
+) -> None:
+    with Store(tmp_path) as store:
+        for i, (status, reason) in enumerate(ended):
+            store.save(plain_record(method=f"m{i}", status=status, reason=reason), [])
+        store.finish()
+    monkeypatch.setattr("diffbench.api.run", lambda **given: diffbench.load(tmp_path))
+    done = cli("run", *SMALL, "--out", tmp_path)
+    assert done.code == 0
+    assert done.out.startswith("status: ")
+    assert done.out.splitlines()[1:-2] == said
+
+
+@pytest.mark.parametrize("given", [(), ("--budget", "5m"), ("--resume",)])
+def test_a_run_of_sizes_that_the_profile_chose_says_first_how_much_it_is(
+    cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+    given: tuple[str, ...],
+) -> None:
+    without_report(monkeypatch)
+    monkeypatch.setattr("diffbench.api.Making.make", lambda making: False)
+    folder = tmp_path / "run"
+    if "--resume" in given:
+        folder.mkdir()
+        request = Request(problems="lecture", methods="zero")
+        write_facts(folder / "plan.json", {"format": 1, "run": "r", **msgspec.to_builtins(request)})
+    held = diffbench.load(stored_run(tmp_path / "held", zero=1e-3))
+    monkeypatch.setattr("diffbench.api.load", lambda path: held)
+    done = cli("run", "--problems", "lecture", "--methods", "zero", "--out", folder, *given)
+    assert done.code == 0
+    size = r"23 cells of 5 instances of 1 family, about \d+ s; Ctrl-C keeps what is done\n"
+    assert re.fullmatch("" if given else size, done.err)
+
+
 def test_two_methods_of_a_run_are_compared(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
     folder = stored_run(tmp_path / "run", reverse=4e-4, manual=1e-4)
     done = cli("compare", folder, "--of", "reverse", "--to", "manual")
@@ -573,5 +635,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert child.stderr is not None
     said = child.stderr.read()
     child.stderr.close()
-    child.wait(30)
-    assert said == b""
+    assert (child.wait(30), said) == (0, b"")
+
+
+def test_without_a_reader_the_exit_code_stays_true(pair: tuple[Path, Path]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*MAIN, "compare", *map(str, pair), "--fail-above", "5%"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 2)
+    assert done.stderr.startswith("regression: 1 cell is slower")

@@ -137,11 +137,12 @@ def test_a_report_names_the_plugins_whose_pages_are_lost(
     tmp_path: Path, cli: Any, format: str
 ) -> None:
     mine = stored_run(tmp_path / "run", reverse=1e-3)
-    (mine / "plan.json").write_text(json.dumps({"plugins": [str(tmp_path / "gone.py"), BROKEN]}))
+    gone = str(tmp_path / "gone.py")
+    (mine / "plan.json").write_text(json.dumps({"plugins": [gone, BROKEN]}))
     done: Outcome = cli("report", mine, "--format", format)
     assert (done.code, done.out.count("\n")) == (0, 1)
     assert done.err.splitlines() == [
-        f"without the pages of {tmp_path / 'gone.py'}: no such file; give the path of a Python file",
+        f"without the pages of {gone}: no such file; give the path of a Python file",
         f"without the pages of {BROKEN}: RuntimeError: this plugin is broken",
     ]
 

@@ -10,7 +10,7 @@ from diffbench.cli.options import table
 if TYPE_CHECKING:
     from diffbench.running.forecast import Forecast
 
-__all__ = ["show"]
+__all__ = ["show", "size"]
 
 HEADINGS = ("instance", "n", "m", "depth", "operators", "cells", "unsupported", "about", "ends")
 
@@ -18,11 +18,20 @@ HEADINGS = ("instance", "n", "m", "depth", "operators", "cells", "unsupported", 
 def show(found: Forecast, budget: float | None) -> None:
     """Print one line a block, then the sums."""
     table([HEADINGS, *_rows(found)])
-    cells, count = found.cells, len(found.blocks)
-    more = f" in {found.generations} generations" if found.generations > 1 else ""
-    table([(f"{cells} cells of {count} instances{more}, about {lasting(found.seconds)}",)])
+    table([(size(found),)])
     if budget is not None:
         table([(_cut(found, budget),)])
+
+
+def size(found: Forecast) -> str:
+    """How many cells of how many instances, and about how long they take."""
+    families, instances = len({row.block.family for row in found.blocks}), len(found.blocks)
+    more = f" in {found.generations} generations" if found.generations > 1 else ""
+    return (
+        f"{found.cells} cells of {instances} instance{'s' * (instances > 1)} of {families} "
+        f"famil{'ies' if families > 1 else 'y'}{more}, "
+        f"about {lasting(found.seconds)}"
+    )
 
 
 def _rows(found: Forecast) -> Iterator[tuple[str, ...]]:
