@@ -286,6 +286,15 @@ def test_a_missing_shard_is_named_then_the_merge_and_then_nothing(tmp_path: Path
     assert "go on" not in made.text()
 
 
+def test_of_many_missing_shards_some_are_named(tmp_path: Path) -> None:
+    made = diffbench.info(sharded(tmp_path / "run", 40))
+    assert len(made.missing) == 38
+    lines = made.text().splitlines()
+    assert sum(line.startswith("go on ") for line in lines) == 5
+    assert [line for line in lines if line.endswith("missing")][-1] == "shard-7-of-40 missing"
+    assert "missing   38 shards in all" in lines
+
+
 def test_a_shard_goes_on_from_inside_as_from_outside(tmp_path: Path) -> None:
     folder = sharded(tmp_path / "run", 2)
     shard = folder / "shard-2-of-2"

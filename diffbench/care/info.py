@@ -32,6 +32,7 @@ OPTIONS = ("problems", "methods", "operators", "profile", "seed", "generations")
 ASKED = (*OPTIONS, "budget", "plugins")
 BEGUN = "%Y%m%d-%H%M%S"
 CLOCK = "%Y-%m-%d %H:%M:%S"
+NAMED = 5  # missing shards that are named one by one
 Facts = dict[str, Any]
 
 
@@ -265,12 +266,15 @@ def _lines(made: Info) -> Iterator[tuple[str, str]]:
     yield "on disk", f"{size(made.bytes)}, {made.samples} samples"
     for name, part in made.shards.items():
         yield name, _cells(part)
-    for name in made.missing:
+    shown = list(made.missing)[:NAMED]
+    for name in shown:
         yield name, "missing"
+    if len(made.missing) > NAMED:
+        yield "missing", f"{len(made.missing)} shards in all"
     if not (made.shards and made.cells):  # joined already
         for part in made.shards.values():
             yield "go on", part.command
-    for command in (*made.missing.values(), made.command):
+    for command in (*(made.missing[name] for name in shown), made.command):
         yield "go on", command
 
 
