@@ -83,6 +83,15 @@ MISTAKES = {
     ("run", "--plugin", NOTHING, "--dry-run"): "is refused: it defines no method",
     ("run", "--plugin", "file"): "/file is refused: no Python file; give the path of a file that",
     ("run", "--plugin", "again.py"): "/again.py is refused: family 'lecture' is already registered",
+    ("run", "--problems", "odd", "--plugin", "odd.py"): "cannot build odd[n=2]: ZeroDivisionError",
+    (
+        "run",
+        "--problems",
+        "odd",
+        "--plugin",
+        "odd.py",
+        "--dry-run",
+    ): "by zero; choose smaller sizes",
     ("show", "lecture", "--plugin", BROKEN): "broken.py is refused",
     ("trace", "lecture", "--mode", "reverse", "--plugin", BROKEN): "broken.py is refused",
     ("run", "--out", "file"): "cannot write to file",
@@ -193,12 +202,20 @@ MISTAKES = {
 }
 
 
+ODD = """
+from dataclasses import replace
+import diffbench.problems.lecture as lecture
+FAMILY = replace(lecture.FAMILY, name="odd", build=lambda params, rng: 1 / 0)
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all sorts of things that are no run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file")
     (tmp_path / "again.py").write_text("from diffbench.problems.lecture import FAMILY\n")
+    (tmp_path / "odd.py").write_text(ODD)
     for name in ("torn", "newer", "damaged", "formless", "other", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "torn" / FILE).write_bytes(b"SQLite format 3\0" + b"?" * 5000)

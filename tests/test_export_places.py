@@ -142,8 +142,8 @@ def test_a_report_names_the_plugins_whose_pages_are_lost(
     done: Outcome = cli("report", mine, "--format", format)
     assert (done.code, done.out.count("\n")) == (0, 1)
     assert done.err.splitlines() == [
-        f"without the pages of {gone}: no such file; give the path of a Python file",
-        f"without the pages of {BROKEN}: RuntimeError: this plugin is broken",
+        f"without the plugin {gone}: no such file; give the path of a Python file",
+        f"without the plugin {BROKEN}: RuntimeError: this plugin is broken",
     ]
 
 

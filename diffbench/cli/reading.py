@@ -50,7 +50,7 @@ def report(
     for path in made:
         click.echo(path)
     for name, reason in api.refused(folder).items():
-        click.echo(f"without the pages of {name}: {' '.join(reason.split())}", err=True)
+        click.echo(f"without the plugin {name}: {' '.join(reason.split())}", err=True)
 
 
 @click.command()

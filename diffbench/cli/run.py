@@ -109,9 +109,12 @@ def run(out: Path | None, resume: bool, dry_run: bool, opens: bool, **given: Any
 
 
 def _unknown(resume: bool, asked: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    """Whether nobody said how much it will be: neither sizes, nor a budget, nor a run before."""
-    sizes = "[" in (asked["problems"] or "")
-    return not (resume or sizes or given["budget"] or given["shard"])
+    """Whether nobody said how much it will be: neither sizes, nor a budget, nor a run before.
+
+    How long it takes is estimated for the whole of it on this machine.
+    """
+    known = resume or "[" in (asked["problems"] or "") or given["budget"] or given["shard"]
+    return not known and given["executor"] == "local"
 
 
 def _told(say: Callable[[str], None]) -> Callable[[Forecast], None]:
