@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
 from diffbench.making import Chosen, How, Interrupted, Making, spared, writable
@@ -48,7 +48,6 @@ __all__ = [
 
 EXECUTORS = ("local", "dask")
 DATA = ("csv", "parquet")  # formats that no page is in
-SAME = "measure the same in both (diffbench info RUN tells what was asked)"
 
 
 def run(
@@ -93,11 +92,7 @@ def run(
     folder, part = place(out, shard)
     ends_at = None if budget is None else began + budget
     with opened(folder, request, resume, part) as plan:
-        chosen = Chosen.of(request)
-        plan |= chosen.facts()
-        write_facts(folder / PLAN, plan)
-        if told is not None:
-            told(_forecast(request, chosen))
+        chosen = _planned(folder, request, plan, told)
         how = How(began, ends_at, executor, scheduler, mixed, progress or (lambda p: None))
         interrupted = Making(folder, request, plan, chosen, how).make()
         if part is None:
@@ -105,6 +100,21 @@ def run(
     if interrupted:
         raise Interrupted(folder)
     return load(folder)
+
+
+def _planned(
+    folder: Path,
+    request: Request,
+    plan: dict[str, Any],
+    told: Callable[[Forecast], None] | None,
+) -> Chosen:
+    """What a request names; it joins the plan, which is written and told."""
+    chosen = Chosen.of(request)
+    plan.update(chosen.facts())
+    write_facts(folder / PLAN, plan)
+    if told is not None:
+        told(_forecast(request, chosen))
+    return chosen
 
 
 def plan(
@@ -268,6 +278,7 @@ def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Compar
     Without ``operators`` over all derivatives. Raises DiffbenchError for a method or operator that
     is not there, and where the two have no cell in common.
     """
+    from diffbench.analysis import comparable
     from diffbench.analysis import compare as comparing
     from diffbench.analysis.book import Book
     from diffbench.registry import Registry
@@ -277,7 +288,7 @@ def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Compar
     if above == below:
         raise BadSelection(f"both sides are {above!r}; compare takes two methods")
     asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
-    return _with_cells(comparing.compare(book, above, below, asked))
+    return comparable.with_cells(comparing.compare(book, above, below, asked))
 
 
 def compare_runs(
@@ -295,12 +306,13 @@ def compare_runs(
 
 def _compared(before: Run, after: Run, methods: str = "all", operators: str = "") -> Comparison:
     """Two runs compared; see :func:`compare_runs`."""
+    from diffbench.analysis import comparable
     from diffbench.analysis import compare as comparing
     from diffbench.analysis.book import Book, variants
     from diffbench.records.environment import changes
     from diffbench.registry import Registry
 
-    _check_apart(before, after)
+    comparable.check_apart(before, after)
     books = Book.of(after), Book.of(before)
     held = {method for book in books for method in book.records}
     chosen = sorted(held) if methods == "all" else variants(held, methods)
@@ -308,38 +320,8 @@ def _compared(before: Run, after: Run, methods: str = "all", operators: str = ""
     found = comparing.compare_runs(*books, chosen, asked)
     named = dict(zip(comparing.RUNS, (str(after.folder), str(before.folder)), strict=True))
     facts = tuple(changes(before.environment, after.environment))
-    return _with_cells(replace(found, of=named[found.of], to=named[found.to], changes=facts), named)
-
-
-def _check_apart(before: Run, after: Run) -> None:
-    """Two runs, not one, with a machine in common."""
-    ids, machines = (
-        [set(run.records[name]) for run in (before, after)] for name in ("run", "machine")
-    )
-    if before.folder.resolve() == after.folder.resolve() or (ids[0] and ids[0] == ids[1]):
-        raise RunError(
-            f"{before.folder} and {after.folder} are the same run; give two, "
-            "or compare two methods of one: --of METHOD --to METHOD"
-        )
-    if all(machines) and machines[0].isdisjoint(machines[1]):
-        raise RunError(
-            f"{before.folder} and {after.folder} were measured on different machines "
-            f"({', '.join(sorted(machines[0]))} and {', '.join(sorted(machines[1]))}); "
-            "ratios are formed within one: measure both on it"
-        )
-
-
-def _with_cells(found: Comparison, named: Mapping[str, str] | None = None) -> Comparison:
-    """The same; raises RunError where nothing could be compared, with the runs as ``named``."""
-    if found.cells:
-        return found
-    of = sum(found.left_out.values())
-    why = ", ".join(f"{n} of {of} cells: {reason}" for reason, n in found.left_out.items())
-    for word, name in (named or {}).items():
-        why = why.replace(word, name)
-    raise RunError(
-        f"{found.of} and {found.to} have no cell to compare ({why or 'none was asked for'}); "
-        f"{SAME if named else 'name other --operators'}"
+    return comparable.with_cells(
+        replace(found, of=named[found.of], to=named[found.to], changes=facts), named
     )
 
 
