@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffbench.errors import BadSelection, PluginError, RunError, UnknownName
-from diffbench.making import Chosen, How, Interrupted, Making, writable
-from diffbench.records.run import EXPORTS, FORMATS, PLAN, REPORT, REPORTS, TWO_RUNS, Run, load
+from diffbench.making import Chosen, How, Interrupted, Making, spared, writable
+from diffbench.records.run import (
+    EXPORTS,
+    FORMATS,
+    PLAN,
+    REPORTS,
+    TWO_EXPORTS,
+    TWO_RUNS,
+    Run,
+    load,
+)
 from diffbench.records.shards import Shard
 from diffbench.running.folder import new_folder, opened, requested, write_facts
 from diffbench.running.plan import Request
@@ -31,6 +40,7 @@ __all__ = [
     "page_alone",
     "place",
     "plan",
+    "refused",
     "report",
     "requested",
     "run",
@@ -58,6 +68,7 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     shard: str | None = None,
     mixed: bool = False,
+    told: Callable[[Forecast], None] | None = None,
 ) -> Run:
     """Measure every selected method on every selected problem; the finished run.
 
@@ -68,7 +79,8 @@ def run(
     off can be resumed; what it leaves goes into further generations of the cells whose intervals
     are still wide, unless ``generations`` says how many. That defaults to the profile's. The
     ``executor`` is local, or dask: the machines of the cluster whose ``scheduler`` is there.
-    ``progress`` is called often, between measurements. ``shard`` as ``"3/16"`` makes that part
+    ``progress`` is called often, between measurements, and ``told`` once before them, with the
+    plan and its estimate. ``shard`` as ``"3/16"`` makes that part
     alone, in a folder of its own in ``out``; ``diffbench.merge`` joins them. ``mixed`` resumes a
     run in another environment (machine, versions, ...) than it was begun in.
 
@@ -81,9 +93,7 @@ def run(
     folder, part = place(out, shard)
     ends_at = None if budget is None else began + budget
     with opened(folder, request, resume, part) as plan:
-        chosen = Chosen.of(request)
-        plan |= chosen.facts()
-        write_facts(folder / PLAN, plan)
+        chosen = _planned(folder, request, plan, told)
         how = How(began, ends_at, executor, scheduler, mixed, progress or (lambda p: None))
         interrupted = Making(folder, request, plan, chosen, how).make()
         if part is None:
@@ -91,6 +101,21 @@ def run(
     if interrupted:
         raise Interrupted(folder)
     return load(folder)
+
+
+def _planned(
+    folder: Path,
+    request: Request,
+    plan: dict[str, Any],
+    told: Callable[[Forecast], None] | None,
+) -> Chosen:
+    """What a request names; it joins the plan, which is written and told."""
+    chosen = Chosen.of(request)
+    plan.update(chosen.facts())
+    write_facts(folder / PLAN, plan)
+    if told is not None:
+        told(_forecast(request, chosen))
+    return chosen
 
 
 def plan(
@@ -107,10 +132,13 @@ def plan(
 
     Nothing is measured and no folder made; raises what ``run`` raises for mistakes.
     """
+    request = _asked(problems, methods, operators, profile, seed, generations, plugins)
+    return _forecast(request, Chosen.of(request))
+
+
+def _forecast(request: Request, chosen: Chosen) -> Forecast:
     from diffbench.running.forecast import forecast
 
-    request = _asked(problems, methods, operators, profile, seed, generations, plugins)
-    chosen = Chosen.of(request)
     return forecast(
         request, chosen.registry, chosen.points, list(chosen.methods.values()), chosen.operators
     )
@@ -140,7 +168,7 @@ def report(
     there, and for two runs that ``compare_runs`` refuses.
     """
     runs, pages = _readers(folder, beside, edition)
-    target = runs[0].folder / _page(beside, edition) if path is None else Path(path)
+    target = runs[0].folder / _page(beside, edition) if path is None else spared(Path(path))
     from diffbench.reports.build import write
 
     with writable(target):
@@ -159,8 +187,9 @@ def export(
     """Write a run in several formats; the paths written: a folder each, and the file of html.
 
     They are html, csv, parquet, latex, markdown and svg; each goes into a folder of its name in
-    ``out``, by default ``export`` in the run's folder, and html beside them, by default where
-    ``report`` writes it. ``diffbench.load`` reads the folder of csv.
+    ``out``, by default ``export`` in the run's folder (``export-course`` for that edition), and
+    html beside them, by default where ``report`` writes it. ``diffbench.load`` reads the folder of
+    csv.
     The other arguments and what is raised are those of ``report``.
     """
     asked = list(dict.fromkeys(formats))
@@ -169,8 +198,11 @@ def export(
             raise UnknownName("format", name, FORMATS)
     _check_shown(asked, beside)
     runs, pages = _readers(folder, beside, edition)
-    into = runs[0].folder / EXPORTS if out is None else Path(out)
-    page = runs[0].folder / _page(beside, edition) if out is None else into / REPORT
+    usual = EXPORTS[edition] if beside is None else TWO_EXPORTS
+    into = runs[0].folder / usual if out is None else Path(out)
+    page = (runs[0].folder if out is None else into) / _page(beside, edition)
+    if out is not None and "html" in asked:
+        spared(page)
     from diffbench.reports.exports import write
 
     with writable(into):
@@ -201,11 +233,22 @@ def _readers(
         raise UnknownName("edition", edition, REPORTS)
     runs = [load(path) for path in (folder, beside) if path is not None]
     if beside is not None:
-        _check_apart(*runs)
+        if edition != "all":
+            raise BadSelection(
+                f"--edition {edition} is of one run; leave it out, or leave RUN_B out"
+            )
+        _compared(runs[0], runs[1])
     from diffbench.registry import discover
 
     plugins = runs[0].plan.get("plugins", ())
     return runs, discover(plugins, ("pages",)).pages.values()
+
+
+def refused(folder: str | Path) -> dict[str, str]:
+    """The plugins of a run that are no longer there or are refused, each with the reason."""
+    from diffbench.registry import discover
+
+    return discover(load(folder).plan.get("plugins", ()), ()).broken
 
 
 def live_page(folder: str | Path, version: str) -> str:
@@ -244,6 +287,7 @@ def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Compar
     Without ``operators`` over all derivatives. Raises DiffbenchError for a method or operator that
     is not there, and where the two have no cell in common.
     """
+    from diffbench.analysis import comparable
     from diffbench.analysis import compare as comparing
     from diffbench.analysis.book import Book
     from diffbench.registry import Registry
@@ -253,7 +297,7 @@ def compare(folder: str | Path, of: str, to: str, operators: str = "") -> Compar
     if above == below:
         raise BadSelection(f"both sides are {above!r}; compare takes two methods")
     asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
-    return _with_cells(comparing.compare(book, above, below, asked))
+    return comparable.with_cells(comparing.compare(book, above, below, asked))
 
 
 def compare_runs(
@@ -266,48 +310,28 @@ def compare_runs(
     for a name that is not there, a run with itself, runs of different machines, and where the two
     have no cell in common.
     """
+    return _compared(load(run_a), load(run_b), methods, operators)
+
+
+def _compared(before: Run, after: Run, methods: str = "all", operators: str = "") -> Comparison:
+    """Two runs compared; see :func:`compare_runs`."""
+    from diffbench.analysis import comparable
     from diffbench.analysis import compare as comparing
     from diffbench.analysis.book import Book, variants
     from diffbench.records.environment import changes
     from diffbench.registry import Registry
 
-    before, after = load(run_a), load(run_b)
-    _check_apart(before, after)
+    comparable.check_apart(before, after)
     books = Book.of(after), Book.of(before)
     held = {method for book in books for method in book.records}
     chosen = sorted(held) if methods == "all" else variants(held, methods)
     asked = Registry().operators(operators) if operators else comparing.DERIVATIVES
-    found = _with_cells(comparing.compare_runs(*books, chosen, asked))
+    found = comparing.compare_runs(*books, chosen, asked)
+    named = dict(zip(comparing.RUNS, (str(after.folder), str(before.folder)), strict=True))
     facts = tuple(changes(before.environment, after.environment))
-    return replace(found, of=str(run_b), to=str(run_a), changes=facts)
-
-
-def _check_apart(before: Run, after: Run) -> None:
-    """Two runs, not one, with a machine in common."""
-    ids, machines = (
-        [set(run.records[name]) for run in (before, after)] for name in ("run", "machine")
+    return comparable.with_cells(
+        replace(found, of=named[found.of], to=named[found.to], changes=facts), named
     )
-    if before.folder.resolve() == after.folder.resolve() or (ids[0] and ids[0] == ids[1]):
-        raise RunError(
-            f"{before.folder} and {after.folder} are the same run; give two, "
-            "or compare two methods of one: --of METHOD --to METHOD"
-        )
-    if all(machines) and machines[0].isdisjoint(machines[1]):
-        raise RunError(
-            f"{before.folder} and {after.folder} were measured on different machines "
-            f"({', '.join(sorted(machines[0]))} and {', '.join(sorted(machines[1]))}); "
-            "ratios are formed within one: measure both on it"
-        )
-
-
-def _with_cells(found: Comparison) -> Comparison:
-    """The same; raises RunError where nothing could be compared."""
-    if not found.cells:
-        why = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
-        raise RunError(
-            f"{found.of} and {found.to} have no cell to compare ({why or 'none was asked for'})"
-        )
-    return found
 
 
 def _asked(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from diffbench.errors import RunError
-from diffbench.records.run import ENVIRONMENT, EXECUTOR, PLAN, Run
+from diffbench.records.run import ENVIRONMENT, EXECUTOR, PLAN, REPORT, Run
 from diffbench.records.shards import WHOLE, Shard
 from diffbench.running.folder import scratch, share, write_facts
 from diffbench.running.plan import Request
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from diffbench.running.executor import Progress
     from diffbench.running.ledger import Ledger
 
-__all__ = ["Chosen", "How", "Interrupted", "Making", "writable"]
+__all__ = ["Chosen", "How", "Interrupted", "Making", "spared", "writable"]
 
 # What is kept of a budget for the last intervals, the exports and the report: seconds.
 FINISH_S, FINISH_CELL_S = 4.0, 1e-3
+# How every report begins, and what stands in so many bytes of it.
+DOCTYPE, MARK, HEAD = b"<!doctype html>", b"<title>diffbench: ", 2000
 
 
 @final
@@ -35,6 +37,21 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, folder: Path) -> None:
         super().__init__(f"interrupted; {folder} keeps what was done")
         self.folder = folder
+
+
+def spared(path: Path) -> Path:
+    """The path itself; raises RunError where a report there would destroy what is none.
+
+    What it may write over begins as every report does. Devices and empty files hold nothing.
+    """
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; name the file in it, as {path / REPORT}")
+    if path.is_file():
+        with writable(path), path.open("rb") as file:
+            head = file.read(HEAD)
+        if head and not (head.startswith(DOCTYPE) and MARK in head):
+            raise RunError(f"{path} is no report of diffbench, so it stays; give another name")
+    return path
 
 
 @contextmanager
@@ -63,7 +80,7 @@ class Chosen:
         from diffbench.method import variant_name
         from diffbench.registry import discover
 
-        registry = discover(request.plugins, ("methods", "problems", "studies"))
+        registry = discover(request.plugins, ("methods", "problems", "studies")).sound()
         return cls(
             registry=registry,
             points=registry.points(request.problems, request.profile),

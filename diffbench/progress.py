@@ -50,7 +50,11 @@ class Plain:
         if step > self._step:
             self._step = step
             count = f"{progress.done} of {progress.total} cells"
-            self._say(f"{self._title}: {count}, {progress.elapsed_s:.0f} s")
+            self.say(f"{self._title}: {count}, {progress.elapsed_s:.0f} s")
+
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        self._say(line)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -97,6 +101,10 @@ class Live:
             left=left(progress),
         )
         self._bar.refresh()
+
+    def say(self, line: str) -> None:
+        """A line above, which stays."""
+        self._bar.console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:
         """Give the terminal back."""

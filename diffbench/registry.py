@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from diffbench.errors import BadSelection, BadSize, PluginError, UnknownName
+from diffbench.errors import BadSelection, BadSize, DiffbenchError, PluginError, UnknownName
 from diffbench.method import CATEGORIES, CLAIMS, Method, variant_name
 from diffbench.operators import OPERATORS
 from diffbench.page import Page
@@ -115,7 +115,7 @@ class Registry:
             try:
                 self.register(plugin, origin)
             except Exception as error:
-                self.broken[origin] = str(error)
+                self.broken[origin] = _reason(error, origin)
 
     def load_guarded(self, origin: str, importer: Any, owes: bool = False) -> None:
         """Import by ``importer()`` and register; whatever it raises is kept in ``broken``.
@@ -125,11 +125,20 @@ class Registry:
         try:
             module = importer()
         except (Exception, SystemExit) as error:
-            self.broken[origin] = f"{type(error).__name__}: {error}"
+            self.broken[origin] = _reason(error, origin)
             return
         if owes and not _plugins(module):
             self.broken[origin] = "it defines no method, family, page or study"
         self.load(module, origin)
+
+    def sound(self) -> Registry:
+        """Itself; raises PluginError where one of the ``files`` that were named is refused."""
+        for path in self.files:
+            if path in self.broken:
+                raise PluginError(
+                    f"plugin {path} is refused: {self.broken[path]}; mend it, or leave it out"
+                )
+        return self
 
     # --- selections ---------------------------------------------------------------------------
 
@@ -247,13 +256,16 @@ def _variants(kind: type[Any], choice: Choice) -> list[Method]:
 
 def _named(table: Mapping[str, Any], kind: str, name: str, broken: Mapping[str, str]) -> Any:
     if name not in table:
-        hint = (
-            f"refused plugins: {', '.join(broken)} (diffbench list methods tells why)"
-            if broken
-            else ""
-        )
-        raise UnknownName(kind, name, table, hint)
+        refused = "; ".join(f"{origin}: {reason}" for origin, reason in broken.items())
+        raise UnknownName(kind, name, table, f"refused plugins: {refused}" if refused else "")
     return table[name]
+
+
+def _reason(error: BaseException, origin: str) -> str:
+    """Why a plugin is refused: its error, that names no origin; whoever tells it does."""
+    if isinstance(error, DiffbenchError):
+        return str(error).removeprefix(origin).removeprefix(":").strip()
+    return f"{type(error).__name__}: {error}"
 
 
 def _plugins(module: ModuleType) -> list[Any]:
@@ -331,10 +343,10 @@ def offered(path: str) -> list[Any]:
 def _import_file(path: str) -> ModuleType:
     name = f"diffbench_plugin_{Path(path).stem}"
     if not Path(path).is_file():
-        raise PluginError(f"no plugin file {path}; give the path of a Python file")
+        raise PluginError(f"{path}: no such file; give the path of a Python file")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is no Python file; give the path of a file that ends with .py")
+        raise PluginError(f"{path}: no Python file; give the path of a file that ends with .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -24,7 +24,7 @@ from diffbench.reports.contents import figures_of, tables_of
 from diffbench.reports.editions import ALL, ordered
 from diffbench.reports.elements import markup, subscripts
 from diffbench.reports.packing import lean, packed
-from diffbench.reports.sections import CardLine, Cards, Figure, Text, Versus
+from diffbench.reports.sections import CardLine, Cards, Figure, Text, Versus, sections
 from diffbench.reports.styles import css, one_run
 
 __all__ = [
@@ -109,6 +109,7 @@ def html(
 
 def whole(title: str, rendered: list[dict[str, Any]], version: str = "") -> str:
     """The report of pages that are laid out already."""
+    rendered = [_set(page) for page in rendered]
     figures = [block for page in rendered for block in figures_of(page["blocks"])]
     own = _assets((*SCRIPTS, "live.js") if version else SCRIPTS)
     scripts = {"vega": _wrapped(_bundle()) if figures else "", "own": own}
@@ -168,9 +169,9 @@ def _built_in(runs: int = 1) -> list[Page]:
 def _render(page: Page, ids: set[str], *runs: Any) -> dict[str, Any]:
     # A page may be a plugin's: what it raises is shown in its place, and the others stand.
     try:
-        blocks = list(page.render(*runs))
+        blocks = sections(page.render(*runs))
     except Exception as error:
-        blocks = [Text(paragraphs=(f"This page failed: {type(error).__name__}: {error}",))]
+        blocks = _failed(error)
     own = apart(identifier(page.name), ids)
     return {"name": page.name, "id": own, "title": page.title, "blocks": blocks}
 
@@ -192,6 +193,20 @@ def _kept(block: Any, ids: set[str]) -> Any:
 
 def _line(line: CardLine, ids: set[str]) -> CardLine:
     return line if line.link in ids else replace(line, link="")
+
+
+def _set(page: dict[str, Any]) -> dict[str, Any]:
+    """The page with its blocks as HTML; one that cannot be set is shown as one that failed."""
+    render = templates().get_template("blocks.html.j2").module.render
+    try:
+        return {**page, "body": [render(block) for block in page["blocks"]]}
+    except Exception as error:
+        blocks = _failed(error)
+        return {**page, "blocks": blocks, "body": [render(block) for block in blocks]}
+
+
+def _failed(error: Exception) -> list[Any]:
+    return [Text(paragraphs=(f"This page failed: {type(error).__name__}: {error}",))]
 
 
 def _versus(pages: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -23,6 +24,7 @@ __all__ = [
     "Table",
     "Text",
     "Versus",
+    "sections",
 ]
 
 
@@ -250,3 +252,18 @@ class Slider:
     first: int
     values: range
     start: int
+
+
+KINDS = (Text, Table, Figure, Grid, Choice, Cards, Drawing, Steps, Answers, Versus, Slider)
+
+
+def sections(found: Iterable[Any]) -> list[Any]:
+    """What a page gave, as a list; raises TypeError where something in it is no section."""
+    blocks = list(found)
+    for block in blocks:
+        if not isinstance(block, KINDS):
+            names = ", ".join(kind.__name__ for kind in KINDS)
+            raise TypeError(f"{reprlib.repr(block)} is no section ({names})")
+        if isinstance(block, Grid):
+            sections(block.blocks)
+    return blocks

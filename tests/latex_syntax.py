@@ -12,7 +12,8 @@ COMMANDS = frozenset(
     "toprule midrule bottomrule endfirsthead endhead endlastfoot raggedright arraybackslash "
     "textbackslash textasciicircum textasciitilde textless textgreater textbar textquotedbl "
     "textasciigrave textquotesingle textsubscript textsuperscript textdegree dots ensuremath "
-    "allowbreak times mu le ge infty partial propto cdot to perp pm dot bar mathop mathrm mbox r c v".split()
+    "times mu le ge infty partial propto cdot to perp pm dot bar mathop mathrm mbox r c v "
+    "allowbreak".split()
 )
 TOKEN = re.compile(r"\\(?P<command>[A-Za-z]+)|\\(?P<sign>.)|(?P<other>[{}$&#_^~%])", re.DOTALL)
 SIGNS = frozenset("{}$&#%_\\,`'^~=.\"")

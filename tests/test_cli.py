@@ -14,8 +14,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pytest
 from small_runs import (
@@ -23,6 +25,7 @@ from small_runs import (
     FAKES,
     INTERRUPTIBLE,
     PLUGINS,
+    plain_record,
     stored_run,
     use_profile,
     without_report,
@@ -31,6 +34,8 @@ from small_runs import (
 import diffbench
 from diffbench.records.store import FILE, Store
 from diffbench.registry import Registry
+from diffbench.running.folder import write_facts
+from diffbench.running.plan import Request
 
 MAIN = [sys.executable, "-c", "from diffbench.cli import main; main()"]
 NOTHING = str(Path(__file__).with_name("small_runs.py"))
@@ -87,6 +92,21 @@ MISTAKES = {
     ("run", "--resume"): "--out DIR",
     ("run", "--out", "none", "--resume"): "no run in none to resume",
     ("run", "--plugin", "none.py"): "no plugin file none.py",
+    ("run", "--plugin", BROKEN): "broken.py is refused: RuntimeError: this plugin is broken; mend",
+    ("run", "--plugin", NOTHING, "--dry-run"): "is refused: it defines no method",
+    ("run", "--plugin", "file"): "/file is refused: no Python file; give the path of a file that",
+    ("run", "--plugin", "again.py"): "/again.py is refused: family 'lecture' is already registered",
+    ("run", "--problems", "odd", "--plugin", "odd.py"): "cannot build odd[n=2]: ZeroDivisionError",
+    (
+        "run",
+        "--problems",
+        "odd",
+        "--plugin",
+        "odd.py",
+        "--dry-run",
+    ): "by zero; choose smaller sizes",
+    ("show", "lecture", "--plugin", BROKEN): "broken.py is refused",
+    ("trace", "lecture", "--mode", "reverse", "--plugin", BROKEN): "broken.py is refused",
     ("run", "--out", "file"): "cannot write to file: it is a file, no folder; take",
     ("run", "--out", "file/run"): "cannot write to file/run: a file stands where a folder has to",
     ("run", "--out", "/proc/nowhere"): "cannot write to /proc/nowhere",
@@ -94,10 +114,19 @@ MISTAKES = {
     ("report", "none"): "no run in none",
     ("report", "torn"): "not readable as a run",
     ("report", "newer"): "newer diffbench",
-    ("run", "--out", "torn", "--resume"): "is not readable",
-    ("run", "--out", "damaged", "--resume"): "is damaged",
+    ("run", "--out", "torn", "--resume"): "(char 2); move it away, and the records can still be",
+    (
+        "run",
+        "--out",
+        "damaged",
+        "--resume",
+    ): "is damaged: it has no whole number as its format; take",
     ("run", "--out", "formless", "--resume"): "no whole number as its format",
-    ("run", "--out", "newer"): "holds a run already",
+    ("run", "--out", "torn"): "holds a run already",
+    ("run", "--out", "notes"): "notes holds report.html and no run, which would write over it",
+    ("merge", "held", "later", "--out", "notes"): "notes holds report.html and no run",
+    ("run", "--out", "held"): "held holds a run whose plan.json is lost; take another --out",
+    ("run", "--out", "held", "--resume"): "plan.json is lost; take another --out (its records can",
     ("compare",): "Missing argument 'RUN_A'",
     ("compare", "held"): "one run with no method; write RUN_A RUN_B",
     ("compare", "held", "--of", "reverse"): "one run with --of; write",
@@ -113,9 +142,20 @@ MISTAKES = {
     ("compare", "held", "copy"): "held and copy are the same run",
     ("compare", "held", "away"): "different machines (m and k)",
     ("compare", "held", "later", "--methods", "revers"): "did you mean 'reverse'?",
-    ("compare", "held", "later", "--methods", "zero"): "RUN_B was not asked",
+    (
+        "compare",
+        "held",
+        "later",
+        "--methods",
+        "zero",
+    ): "1 of 1 cells: later was not asked); measure",
+    (
+        "compare",
+        "held",
+        "apart",
+    ): "have no cell to compare (3 of 5 cells: apart was not asked, 2 of",
     ("compare", "held", "later", "--methods", ""): "cannot read ''",
-    ("compare", "held", "later", "--operators", "hvp"): "RUN_B and RUN_A have no cell to compare",
+    ("compare", "held", "later", "--operators", "hvp"): "later and held have no cell to compare",
     (*HELD, "--fail-above", "0.05"): "'0.05' is no factor from 1 on; write 1.05 or 5%",
     (*HELD, "--fail-above", "much"): "is no factor",
     (*HELD, "--fail-above", "nan"): "is no factor",
@@ -129,15 +169,22 @@ MISTAKES = {
     ("compare", "held", "--of", "reverse,zero", "--to", "manual"): "names 2 methods",
     ("compare", "held", "--of", "reverse", "--to", "zero"): "zero: shorter than 10 empty calls",
     (*HELD, "--operators", "gradeint"): "did you mean 'gradient'?",
-    (*HELD, "--operators", "hvp"): "no cell to compare",
+    (*HELD, "--operators", "hvp"): "(none was asked for); name other --operators",
     (*HELD, "--format", "html"): "'html' is not one of",
     ("report", "other"): "its table records has other columns (digits)",
     ("report", "empty"): "is empty: its run was ended before it held anything",
     ("report", ""): "the name is empty",
+    ("report", "held", "--out", "file"): "file is no report of diffbench, so it stays",
+    ("report", "held", "--out", f"held/{FILE}"): "is no report of diffbench, so it stays",
+    ("report", "held", "--out", "other"): "a folder; name the file in it, as other/report.html",
+    ("report", "held", "--format", "html,csv", "--out", "notes"): "notes/report.html is no report",
+    ("report", "held", "later", "--edition", "course"): "--edition course is of one run; leave it",
+    ("report", "held", "apart"): "apart and held have no cell to compare",
+    ("report", "held", "apart", "--format", "svg"): "apart and held have no cell to compare",
     ("info",): "Missing argument 'RUN'",
     ("info", ""): "the name is empty",
     ("info", "none"): "no run in none",
-    ("info", "."): "; try away",
+    ("info", "."): "; try apart",
     ("info", "torn"): "is not readable",
     ("info", "newer"): "newer diffbench",
     ("info", "held", "--format", "csv"): "'csv' is not one of",
@@ -181,11 +228,20 @@ MISTAKES = {
 }
 
 
+ODD = """
+from dataclasses import replace
+import diffbench.problems.lecture as lecture
+FAMILY = replace(lecture.FAMILY, name="odd", build=lambda params, rng: 1 / 0)
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all sorts of things that are no run."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("a file")
+    (tmp_path / "again.py").write_text("from diffbench.problems.lecture import FAMILY\n")
+    (tmp_path / "odd.py").write_text(ODD)
     for name in ("torn", "newer", "damaged", "formless", "other", "empty"):
         (tmp_path / name).mkdir()
     (tmp_path / "torn" / FILE).write_bytes(b"SQLite format 3\0" + b"?" * 5000)
@@ -195,6 +251,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     stored_run(tmp_path / "copy", reverse=4e-4)
     stored_run(tmp_path / "later", "s", reverse=5e-4)
     stored_run(tmp_path / "away", "s", "k", reverse=4e-4)
+    stored_run(tmp_path / "apart", "s", forward=4e-4, jax=4e-4)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "report.html").write_text("<!doctype html><title>my notes</title>")
     (tmp_path / "formless" / "plan.json").write_text('{"format": "x"}')
     (tmp_path / "empty" / FILE).touch()
     _changed_store(tmp_path / "newer", "PRAGMA user_version = 999")
@@ -211,7 +270,8 @@ def _changed_store(folder: Path, change: str) -> None:
 
 @pytest.mark.parametrize("arguments", MISTAKES, ids=" ".join)
 def test_a_mistake_is_one_line_and_exit_2(cli, folder: Path, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]  # a fixture
-    before = sorted(path.name for path in folder.iterdir())
+    before = {path.name for path in folder.iterdir()}
+    held = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     done = cli(*arguments)
     assert done.code == 2
     assert done.out == ""
@@ -219,8 +279,8 @@ def test_a_mistake_is_one_line_and_exit_2(cli, folder: Path, arguments: tuple[st
     assert done.err.count("\n") == 1
     assert MISTAKES[arguments] in done.err
     assert "Traceback" not in done.err
-    left_over = {path.name for path in folder.iterdir()} - set(before)
-    assert left_over <= {"runs"}
+    assert {path.name for path in folder.iterdir()} - before <= {"runs"}
+    assert {path: path.read_bytes() for path in held} == held
     assert not list((folder / "runs").glob("*"))
 
 
@@ -272,6 +332,20 @@ def test_list_shows_plugins_and_what_was_refused(cli) -> None:  # type: ignore[n
     assert f"refused: {NOTHING}: it defines no method, family, page or study" in done.out
     assert "segfaults" in done.out
     assert f"refused: {BROKEN}: RuntimeError: this plugin is broken" in done.out
+
+
+def test_an_installed_plugin_that_is_broken_breaks_nothing_and_says_why(
+    cli,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+) -> None:
+    odd = EntryPoint("odd", "no_such_module:FAMILY", "diffbench.problems")
+    found = {odd.group: [odd]}
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found.get(group, ()))
+    assert cli("show", "lecture[n=2]").code == 0
+    assert cli("show", "odd").err.endswith(
+        "; refused plugins: odd (no_such_module:FAMILY): ModuleNotFoundError: "
+        "No module named 'no_such_module'\n"
+    )
 
 
 def test_show_has_formula_sizes_and_numbers(cli) -> None:  # type: ignore[no-untyped-def]  # a fixture
@@ -372,6 +446,65 @@ def test_a_run_says_where_its_results_are(
     wrong = cli("run", "--out", folder, "--resume", "--methods", "zero")
     assert wrong.code == 2
     assert "was begun with methods" in wrong.err
+
+
+ENDED = (
+    *[("ok", "")] * 2,
+    *[("failed", "ValueError: no\n luck")] * 2,
+    ("failed", "KeyError: 'x'"),
+    ("timeout", "over 10 s"),
+    *[("unsupported", "needs a scalar function")] * 4,
+    ("skipped", "a smaller size ran out of time"),
+)
+LAST = "what repeats such a cell: the column command of the records"
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (ENDED, ["failed, 2 of 3: ValueError: no luck", "timeout, 1 of 1: over 10 s", LAST]),
+        (ENDED[6:10], ["unsupported, 4 of 4: needs a scalar function", LAST]),
+        (ENDED[:2] + ENDED[6:], []),
+    ],
+)
+def test_a_run_says_why_cells_have_no_answer(
+    cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+    ended: tuple[tuple[str, str], ...],
+    said: list[str],
+) -> None:
+    with Store(tmp_path) as store:
+        for i, (status, reason) in enumerate(ended):
+            store.save(plain_record(method=f"m{i}", status=status, reason=reason), [])
+        store.finish()
+    monkeypatch.setattr("diffbench.api.run", lambda **given: diffbench.load(tmp_path))
+    done = cli("run", *SMALL, "--out", tmp_path)
+    assert done.code == 0
+    assert done.out.startswith("status: ")
+    assert done.out.splitlines()[1:-2] == said
+
+
+@pytest.mark.parametrize("given", [(), ("--budget", "5m"), ("--resume",)])
+def test_a_run_of_sizes_that_the_profile_chose_says_first_how_much_it_is(
+    cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]  # a fixture
+    given: tuple[str, ...],
+) -> None:
+    without_report(monkeypatch)
+    monkeypatch.setattr("diffbench.api.Making.make", lambda making: False)
+    folder = tmp_path / "run"
+    if "--resume" in given:
+        folder.mkdir()
+        request = Request(problems="lecture", methods="zero")
+        write_facts(folder / "plan.json", {"format": 1, "run": "r", **msgspec.to_builtins(request)})
+    held = diffbench.load(stored_run(tmp_path / "held", zero=1e-3))
+    monkeypatch.setattr("diffbench.api.load", lambda path: held)
+    done = cli("run", "--problems", "lecture", "--methods", "zero", "--out", folder, *given)
+    assert done.code == 0
+    size = r"23 cells of 5 instances of 1 family, about \d+ s; Ctrl-C keeps what is done\n"
+    assert re.fullmatch("" if given else size, done.err)
 
 
 def test_two_methods_of_a_run_are_compared(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # a fixture
@@ -562,5 +695,14 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert child.stderr is not None
     said = child.stderr.read()
     child.stderr.close()
-    child.wait(30)
-    assert said == b""
+    assert (child.wait(30), said) == (0, b"")
+
+
+def test_without_a_reader_the_exit_code_stays_true(pair: tuple[Path, Path]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*MAIN, "compare", *map(str, pair), "--fail-above", "5%"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr.count("\n")) == (3, 2)
+    assert done.stderr.startswith("regression: 1 cell is slower")

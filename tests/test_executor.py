@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_runs import BROKEN, FAKES, started, use_profile, without_report
+from small_runs import FAKES, started, use_profile, without_report
 
 import diffbench
 from diffbench.registry import Registry
@@ -60,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> diffbench.Run:
             operators="gradient",
             profile="quick",
             out=folder / "run",
-            plugins=[FAKES, BROKEN],
+            plugins=[FAKES],
         )
     left = int(child.read_text())
     assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
@@ -116,10 +116,6 @@ def test_a_study_that_compares_methods_asks_all_but_the_controls(run: diffbench.
     keys = run.studies.key[run.studies.study == "conventions"]
     asked = {key.split("|")[-2] for key in keys if not key.startswith("case|")}
     assert asked == {"manual", "reverse"}  # the fakes are controls
-
-
-def test_the_broken_plugin_is_named_and_breaks_nothing(run: diffbench.Run) -> None:
-    assert "this plugin is broken" in run.plan["broken"][BROKEN]
 
 
 def test_the_folder_holds_what_was_promised(run: diffbench.Run) -> None:

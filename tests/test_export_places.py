@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import synthetic
 from conftest import Outcome
-from small_runs import stored_run
+from small_runs import BROKEN, stored_run
 
 import diffbench
 from diffbench import api
@@ -46,7 +46,11 @@ def test_the_command_writes_where_it_says(tmp_path: Path, cli: Any) -> None:
     assert (out / "report.html").read_text().startswith("<!doctype html>")
     assert (out / "csv" / "records.csv").exists()
     done = cli("report", mine, "--format", "html,markdown", "--edition", "engineer")
-    assert done.out.split() == [str(mine / n) for n in ("report-engineer.html", "export/markdown")]
+    shown = ("report-engineer.html", "export-engineer/markdown")
+    assert done.out.split() == [str(mine / name) for name in shown]
+    done = cli("report", mine, "--format", "html", "--edition", "course", "--out", out / "c.html")
+    again: Outcome = cli("report", mine, "--out", out / "c.html")  # a report may be written over
+    assert (done.code, again.code) == (0, 0)
     (tmp_path / "file").write_text("")
     refused: Outcome = cli("report", mine, "--format", "csv", "--out", tmp_path / "file" / "x")
     assert refused.code == 2
@@ -148,11 +152,29 @@ def test_what_is_exported_counts_as_ours_when_a_run_is_cleaned(tmp_path: Path, c
     kept, gone = (stored_run(tmp_path / name, name, reverse=1e-3) for name in ("kept", "gone"))
     for run_folder in (kept, gone):
         (run_folder / "plan.json").write_text(json.dumps({"format": 1, "run": run_folder.name}))
-        assert cli("report", run_folder, "--format", "csv").code == 0
+        for edition in run.REPORTS:
+            done = cli("report", run_folder, "--format", "csv", "--edition", edition)
+            assert done.out.strip() == str(run_folder / run.EXPORTS[edition] / "csv")
+        (run_folder / run.TWO_EXPORTS / "svg").mkdir(parents=True)
     (kept / "export" / "notes.txt").write_text("mine")
     assert cli("clean", kept, gone, "--keep", "0", "--yes").code == 0
     assert not gone.exists()
     assert (kept / "export" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("format", ["html", "markdown"])
+def test_a_report_names_the_plugins_whose_pages_are_lost(
+    tmp_path: Path, cli: Any, format: str
+) -> None:
+    mine = stored_run(tmp_path / "run", reverse=1e-3)
+    gone = str(tmp_path / "gone.py")
+    (mine / "plan.json").write_text(json.dumps({"plugins": [gone, BROKEN]}))
+    done: Outcome = cli("report", mine, "--format", format)
+    assert (done.code, done.out.count("\n")) == (0, 1)
+    assert done.err.splitlines() == [
+        f"without the plugin {gone}: no such file; give the path of a Python file",
+        f"without the plugin {BROKEN}: RuntimeError: this plugin is broken",
+    ]
 
 
 # --- two runs -------------------------------------------------------------------------------------
@@ -174,6 +196,12 @@ def test_two_runs_make_one_page(tmp_path: Path, cli: Any) -> None:
     assert whole[2].value == pytest.approx(2**0.5)
     assert small[0].text == "n <= 64"
     assert "RUN_" not in text.replace("RUN_A RUN_B", "")
+    done = cli("report", old, new, "--format", "markdown")
+    assert done.out.strip() == str(old / "export-two-runs" / "markdown")
+    done = cli("report", old, new, "--format", "html,markdown", "--out", tmp_path / "x")
+    assert done.out.split() == [
+        str(tmp_path / "x" / name) for name in ("two-runs.html", "markdown")
+    ]
 
 
 def two_blocks(old: Path, new: Path) -> list[Any]:

@@ -220,7 +220,7 @@ def test_shards_are_counted_each(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     planned(folder / "shard-1-of-2")
-    planned(folder / "shard-2-of-2", cells=9)
+    planned(folder / "shard-2-of-2", cells=9, studies=[], shard={"index": 2, "count": 2})
     (folder / "shard-3-of-2").mkdir()  # no run
     made = diffbench.info(folder)
     assert list(made.shards) == ["shard-1-of-2", "shard-2-of-2"]
@@ -233,13 +233,75 @@ def test_shards_are_counted_each(tmp_path: Path) -> None:
     assert "--shard 1/2" not in text
 
 
-@pytest.mark.parametrize(("of", "complete"), [(2, True), (3, False)])
-def test_a_run_is_complete_when_all_its_shards_are(tmp_path: Path, of: int, complete: bool) -> None:
-    folder = tmp_path / "run"
+def sharded(folder: Path, of: int) -> Path:
+    """The first two of so many shards, complete: they share out two studies."""
     folder.mkdir()
     for k in (1, 2):
-        planned(folder / f"shard-{k}-of-{of}")
-    assert diffbench.info(folder).complete is complete
+        shard = planned(
+            folder / f"shard-{k}-of-{of}",
+            shard={"index": k, "count": of},
+            studies=["other", "step_size"],
+        )
+        with Store(shard) as store:
+            store.save_study("other", "ok", [])
+            store.finish()
+    return folder
+
+
+@pytest.mark.parametrize(("of", "complete"), [(2, True), (3, False)])
+def test_a_run_is_complete_when_all_its_shards_are(tmp_path: Path, of: int, complete: bool) -> None:
+    made = diffbench.info(sharded(tmp_path / "run", of))
+    assert made.complete is complete
+    assert (made.begun, made.samples) == ("2026-01-10 12:34:56", 60)
+    studies = [part.studies for part in made.shards.values()]
+    assert studies == [{"other": "ok"}, {"step_size": "ok"}]
+
+
+def test_a_missing_shard_is_named_then_the_merge_and_then_nothing(tmp_path: Path) -> None:
+    folder = sharded(tmp_path / "my run", 3)
+    make = (
+        f"diffbench run --out '{folder}' --shard 3/3 --problems lecture --methods all "
+        f"--profile quick --seed 3 --generations 5"
+    )
+    made = diffbench.info(folder)
+    assert (made.command, made.missing) == ("", {"shard-3-of-3": make})
+    assert made.text().splitlines()[-4:] == [
+        "shard-1-of-3 3 of 3; complete",
+        "shard-2-of-3 3 of 3; complete",
+        "shard-3-of-3 missing",
+        f"go on     {make}",
+    ]
+    planned(folder / "shard-3-of-3", shard={"index": 3, "count": 3}, studies=[])
+    made = diffbench.info(folder)
+    assert (made.command, made.missing) == (f"diffbench merge '{folder}'", {})
+    assert made.text().splitlines()[-1] == f"go on     diffbench merge '{folder}'"
+    planned(tmp_path / "joined")
+    for path in (tmp_path / "joined").iterdir():
+        path.rename(folder / path.name)
+    rest = planned(tmp_path / "rest", shard={"index": 1, "count": 3}, cells=9)
+    shutil.rmtree(folder / "shard-1-of-3")
+    rest.rename(folder / "shard-1-of-3")  # nobody needs it any more
+    made = diffbench.info(folder)
+    assert (made.complete, made.command, made.missing) == (True, "", {})
+    assert "go on" not in made.text()
+
+
+def test_of_many_missing_shards_some_are_named(tmp_path: Path) -> None:
+    made = diffbench.info(sharded(tmp_path / "run", 40))
+    assert len(made.missing) == 38
+    lines = made.text().splitlines()
+    assert sum(line.startswith("go on ") for line in lines) == 5
+    assert [line for line in lines if line.endswith("missing")][-1] == "shard-7-of-40 missing"
+    assert "missing   38 shards in all" in lines
+
+
+def test_a_shard_goes_on_from_inside_as_from_outside(tmp_path: Path) -> None:
+    folder = sharded(tmp_path / "run", 2)
+    shard = folder / "shard-2-of-2"
+    write_facts(shard / "plan.json", {**PLAN, "cells": 9, "shard": {"index": 2, "count": 2}})
+    command = f"diffbench run --out {folder} --shard 2/2 --resume"
+    assert diffbench.info(shard).command == command
+    assert diffbench.info(folder).shards["shard-2-of-2"].command == command
 
 
 # --- what is no run -------------------------------------------------------------------------

@@ -528,7 +528,7 @@ def test_mistakes_are_one_line(
     arguments: list[str],
     message: str,
 ) -> None:
-    (parent / FILE).touch()
+    (parent / "plan.json").touch()
     given = [argument.format(parent) for argument in arguments]
     assert command(monkeypatch, "merge", *given) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -366,14 +366,26 @@ def test_evil_tables_in_plugins_pages_are_text() -> None:
 # --- robustness -------------------------------------------------------------------------------
 
 
-def test_a_page_that_raises_does_not_take_the_others_down() -> None:
-    def broken(run: Any) -> Any:
-        raise ValueError("<no luck>")
+def raises(run: Any) -> Any:
+    raise ValueError("<no luck>")
 
+
+FAILING: dict[str, tuple[Any, str]] = {
+    "raises": (raises, "ValueError: <no luck>"),
+    "text": (lambda run: ["just text"], "TypeError: 'just text' is no section (Text, Table, "),
+    "within": (lambda run: [Grid(("text",))], "TypeError: 'text' is no section (Text, Table, "),
+    "nothing": (lambda run: None, "TypeError: 'NoneType' object is not iterable"),
+    "numbers": (lambda run: [Text("a", (1,))], "AttributeError: 'int' object has no attribute"),  # type: ignore[arg-type]  # what a plugin may do
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_page_that_fails_does_not_take_the_others_down(name: str) -> None:
+    render, said = FAILING[name]
     others = [page for page in build._built_in() if page.name == "overview"]
-    pages = [Page(name="mine", title="Mine", order=1, render=broken), *others]
+    pages = [Page(name="mine", title="Mine", order=1, render=render), *others]
     text = "".join(Reader(build.html(synthetic.run(), pages)).text)
-    assert "This page failed: ValueError: <no luck>" in text
+    assert f"This page failed: {said}" in text
     assert "Every family by every method" in text
 
 

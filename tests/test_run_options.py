@@ -58,7 +58,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_no_folder(cli: Any, tmp_path: Path
     assert [line.split()[0] for line in lines[:4]] == [
         "instance", "lecture[n=2]", "rosenbrock[n=2]", "lecture[n=4]",
     ]  # fmt: skip
-    assert lines[4].startswith("24 cells of 3 instances, about ")
+    assert lines[4].startswith("24 cells of 3 instances of 2 families, about ")
     assert lines[5] == "the budget of 1.0 s ends after about 0 of these cells"
     assert not out.exists()
     enough = cli("run", "--dry-run", *asked, "--budget", "1h").out.splitlines()[-1]

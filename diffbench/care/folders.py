@@ -12,7 +12,16 @@ from pathlib import Path
 
 from diffbench.errors import RunError
 from diffbench.records.export import FILES
-from diffbench.records.run import ENVIRONMENT, EXPORTS, FORMATS, PLAN, REPORTS, TWO_RUNS, Run
+from diffbench.records.run import (
+    ENVIRONMENT,
+    EXPORTS,
+    FORMATS,
+    PLAN,
+    REPORTS,
+    TWO_EXPORTS,
+    TWO_RUNS,
+    Run,
+)
 from diffbench.records.salvage import TORN
 from diffbench.records.store import FILE, reading
 from diffbench.running.folder import SCRATCH
@@ -38,6 +47,7 @@ DRAFTS = tuple(f"{name}.new" for name in (PLAN, ENVIRONMENT))
 SHARED = f"{FILE}-shm"  # what reads the log writes to this, too
 LOGS = (f"{FILE}-wal", f"{FILE}-journal", SHARED)
 SHOWN = (*REPORTS.values(), TWO_RUNS)
+EXPORTED = (*EXPORTS.values(), TWO_EXPORTS)
 WRITTEN = frozenset({PLAN, ENVIRONMENT, FILE, *SHOWN, *LOGS, *DRAFTS, *FILES.values()})
 SHARD = re.compile(r"shard-(\d+)-of-(\d+)")
 
@@ -81,7 +91,7 @@ def own(entry: os.DirEntry[str]) -> bool:
     """Whether an entry of a run's folder was written by diffbench; shards apart."""
     if entry.name == SCRATCH:
         return is_folder(entry)
-    if entry.name == EXPORTS:
+    if entry.name in EXPORTED:
         return is_folder(entry) and {e.name for e in entries(Path(entry.path))} <= {*FORMATS}
     known = entry.name in WRITTEN or entry.name.startswith(TORN)
     return known and entry.is_file(follow_symlinks=False)

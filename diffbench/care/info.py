@@ -16,7 +16,9 @@ from diffbench.care.words import columns, counted, size
 from diffbench.errors import RunError
 from diffbench.records.record import STATUSES
 from diffbench.records.run import EXECUTOR, PLAN, Run
+from diffbench.records.shards import WHOLE, Shard
 from diffbench.records.store import FILE, instead, reading
+from diffbench.running.folder import share
 from diffbench.running.plan import least_generations
 
 __all__ = ["Info", "info"]
@@ -25,9 +27,11 @@ GROUPED = ("method", "status", "verdict", "warnings", "machine", "generation")
 GROUPS = "SELECT {0}, COUNT(*) FROM records GROUP BY {0}".format(", ".join(GROUPED))
 CLUSTER = " --executor dask --scheduler ADDRESS"
 STUDY = "study "  # what the name of a finished study follows in the table meta
-ASKED = ("problems", "methods", "operators", "profile", "seed", "generations", "budget", "plugins")
+OPTIONS = ("problems", "methods", "operators", "profile", "seed", "generations")
+ASKED = (*OPTIONS, "budget", "plugins")
 BEGUN = "%Y%m%d-%H%M%S"
 CLOCK = "%Y-%m-%d %H:%M:%S"
+NAMED = 5  # missing shards that are named one by one
 Facts = dict[str, Any]
 
 
@@ -39,7 +43,8 @@ class Info:
     ``begun`` and ``written`` are local times. ``planned`` counts cells: None until the sizes of
     the instances are known. ``behind`` are answered cells with fewer generations than asked for.
     ``studies`` maps each planned one to how it ended, or to None. ``command`` goes on with a run
-    that is neither complete nor at work. ``bytes`` are those of the whole folder.
+    that is neither complete nor at work, or joins its shards once they are. ``missing`` maps each
+    shard that is not there to the command that makes it. ``bytes`` are those of the whole folder.
     """
 
     folder: str
@@ -64,6 +69,7 @@ class Info:
     bytes: int
     command: str
     shards: dict[str, Info]
+    missing: dict[str, str]
 
     def text(self) -> str:
         """Lines to read."""
@@ -81,29 +87,34 @@ def info(folder: str | Path) -> Info:
     parts = shards(place)
     if not parts and not any((place / name).is_file() for name in (PLAN, FILE)):
         raise RunError(f"no run in {place} (no {PLAN} or {FILE}); {instead(place)}")
-    command = shlex.join(["diffbench", "run", "--out", str(place)])
-    found = {
-        path.name: _read(path, f"{command} --shard {k}/{of} --resume", {})
-        for (k, of), path in parts.items()
-    }
-    return _read(place, f"{command} --resume", found)
+    return _read(place, {path.name: _read(path, {}) for path in parts.values()})
 
 
-def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
-    plan = Run(folder).plan or next((part.request for part in parts.values()), {})
+def _read(folder: Path, parts: dict[str, Info]) -> Info:
+    own = Run(folder).plan
+    plan = own or next((part.request for part in parts.values()), {})
+    shard = share(own, folder)
     stored = _stored(folder) if (folder / FILE).is_file() else _Stored()
     planned = stored.meta.get("cells", plan.get("cells"))
     behind = stored.behind(least_generations(plan))
-    studies = {name: stored.meta.get(f"{STUDY}{name}") for name in plan.get("studies", ())}
+    due = (shard or WHOLE).of(plan.get("studies", ()))
+    studies = {name: stored.meta.get(f"{STUDY}{name}") for name in due}
     whole = planned == len(stored) and not behind and None not in studies.values()
-    complete = whole or (not len(stored) and _all_complete(parts))
+    missing = {} if len(stored) else _missing(folder, plan, parts)
+    joins = bool(parts) and not len(stored) and not missing
+    complete = whole or (joins and all(part.complete for part in parts.values()))
     busy = at_work(folder) or any(part.at_work for part in parts.values())
     written = time.localtime(last_written(folder))
     where = CLUSTER if stored.meta.get(EXECUTOR, "local") != "local" else ""
+    if joins and complete and not busy:
+        command = shlex.join(["diffbench", "merge", str(folder)])
+    else:
+        command = "" if complete or busy or parts else f"{_resuming(folder, shard)}{where}"
+    begun = [_begun(plan.get("run", "")), *(part.begun for part in parts.values())]
     return Info(
         folder=str(folder),
         run=plan.get("run", folder.name),
-        begun=_begun(plan.get("run", "")),
+        begun=next(filter(None, begun), None),
         written=time.strftime(CLOCK, written),
         at_work=busy,
         complete=complete,
@@ -119,17 +130,38 @@ def _read(folder: Path, command: str, parts: dict[str, Info]) -> Info:
         methods=stored.methods(),
         warnings=stored.warnings(),
         studies=studies,
-        samples=stored.samples,
+        samples=stored.samples or sum(part.samples for part in parts.values()),
         bytes=tree_bytes(folder),
-        command="" if complete or busy or parts else f"{command}{where}",
+        command=command,
         shards=parts,
+        missing=missing,
     )
 
 
-def _all_complete(parts: Mapping[str, Info]) -> bool:
-    """Whether all shards are here and complete."""
-    of = {int(name.rpartition("-")[2]) for name in parts}
-    return of == {len(parts)} and all(part.complete for part in parts.values())
+def _missing(folder: Path, plan: Facts, parts: Iterable[str]) -> dict[str, str]:
+    """The shards that are not there, each with the command that makes it."""
+    counts = {int(name.rpartition("-")[2]) for name in parts}
+    wanted = (Shard(k, count) for count in counts for k in range(1, count + 1))
+    return {
+        shard.name: f"{_resuming(folder / shard.name, shard, '')}{_asking(plan)}"
+        for shard in wanted
+        if shard.name not in parts
+    }
+
+
+def _resuming(folder: Path, shard: Shard | None, resume: str = " --resume") -> str:
+    """The command that goes on with a run or a shard."""
+    place = shlex.quote(str(folder.parent if shard else folder))
+    part = f" --shard {shard.index}/{shard.count}" if shard else ""
+    return f"diffbench run --out {place}{part}{resume}"
+
+
+def _asking(plan: Facts) -> str:
+    """The options of a run that was asked for the same."""
+    given = [(f"--{name}", plan.get(name)) for name in OPTIONS]
+    given += [("--plugin", path) for path in plan.get("plugins", ())]
+    texts = (f" {name} {shlex.quote(str(v))}" for name, v in given if v not in (None, ""))
+    return "".join(texts)
 
 
 def _begun(run: str) -> str | None:
@@ -218,8 +250,16 @@ def _lines(made: Info) -> Iterator[tuple[str, str]]:
     yield "on disk", f"{size(made.bytes)}, {made.samples} samples"
     for name, part in made.shards.items():
         yield name, _cells(part)
-    for part in (made, *made.shards.values()):
-        yield "go on", part.command
+    shown = list(made.missing)[:NAMED]
+    for name in shown:
+        yield name, "missing"
+    if len(made.missing) > NAMED:
+        yield "missing", f"{len(made.missing)} shards in all"
+    if not (made.shards and made.cells):  # joined already
+        for part in made.shards.values():
+            yield "go on", part.command
+    for command in (*(made.missing[name] for name in shown), made.command):
+        yield "go on", command
 
 
 def _shown(value: Any) -> str:

@@ -6,8 +6,8 @@ command needs is imported when it runs: ``--help`` and a mistyped name must not 
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import redirect_stdout
 
 import click
 
@@ -17,6 +17,7 @@ from diffbench.cli.conformance import test
 from diffbench.cli.listing import list_, show, trace
 from diffbench.cli.merge import merge
 from diffbench.cli.options import INTERRUPTED, USAGE
+from diffbench.cli.pipes import Patient
 from diffbench.cli.reading import compare, report
 from diffbench.cli.run import run
 from diffbench.cli.serve import serve
@@ -47,7 +48,8 @@ def _one_line(message: str) -> str:
 def main() -> None:
     """The entry point of the command line."""
     try:
-        code = diffbench.main(prog_name="diffbench", standalone_mode=False)
+        with redirect_stdout(Patient(sys.stdout)):
+            code = diffbench.main(prog_name="diffbench", standalone_mode=False)
     except click.ClickException as error:
         click.echo(_one_line(error.format_message()), err=True)
         sys.exit(USAGE)
@@ -56,8 +58,4 @@ def main() -> None:
         sys.exit(USAGE)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone, as in `diffbench trace ... | head`; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

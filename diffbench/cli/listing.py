@@ -74,7 +74,7 @@ def show(selection: str, profile: str, seed: int, plugins: tuple[str, ...]) -> N
     """Show the instances of SELECTION: formula, sizes, value and norms of the derivative."""
     from diffbench.registry import discover
 
-    registry = discover(existing(plugins), ("problems",))
+    registry = discover(existing(plugins), ("problems",)).sound()
     with blamed(selection):
         found = registry.instances(selection, profile, seed)
     for made in found:
@@ -142,7 +142,7 @@ def trace(
     from diffbench.registry import discover
     from diffbench.traces import render, undefined
 
-    registry = discover(existing(plugins), ("problems",))
+    registry = discover(existing(plugins), ("problems",)).sound()
     point = None if at is None else _point(at)
     with blamed(selection):
         made = _placed(registry, selection, point)

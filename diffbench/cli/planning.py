@@ -11,7 +11,7 @@ from diffbench.cli.options import table
 if TYPE_CHECKING:
     from diffbench.running.forecast import Forecast
 
-__all__ = ["show"]
+__all__ = ["show", "size"]
 
 HEADINGS = ("instance", "n", "m", "depth", "operators", "cells", "unsupported", "about", "ends")
 
@@ -19,14 +19,22 @@ HEADINGS = ("instance", "n", "m", "depth", "operators", "cells", "unsupported", 
 def show(found: Forecast, budget: float | None) -> None:
     """Print one line a block, then the sums."""
     table([HEADINGS, *_rows(found)])
-    cells, count = found.cells, len(found.blocks)
-    more = f" in {found.generations} generations" if found.generations > 1 else ""
-    told = f"{many(cells, 'cell')} of {many(count, 'instance')}{more}"
-    table([(f"{told}, about {lasting(found.seconds)}",)])
+    table([(size(found),)])
     if found.vain:
         table([(f"no cell of these can be answered: {found.vain}",)])
     if budget is not None:
         table([(_cut(found, budget),)])
+
+
+def size(found: Forecast) -> str:
+    """How many cells of how many instances, and about how long they take."""
+    families = len({row.block.family for row in found.blocks})
+    cells, instances = many(found.cells, "cell"), many(len(found.blocks), "instance")
+    more = f" in {found.generations} generations" if found.generations > 1 else ""
+    return (
+        f"{cells} of {instances} of {families} famil{'ies' if families > 1 else 'y'}{more}, "
+        f"about {lasting(found.seconds)}"
+    )
 
 
 def _rows(found: Forecast) -> Iterator[tuple[str, ...]]:

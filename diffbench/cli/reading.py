@@ -30,7 +30,9 @@ __all__ = ["compare", "report"]
     help=f"Some of {','.join(FORMATS)}; all but html go into RUN/export/.",
 )
 @click.option(
-    "--out", type=Folder(), help="The file, in RUN if not given; with --format the folder."
+    "--out",
+    type=Folder(),
+    help="Of html alone the file, in RUN if not given; of other formats the folder.",
 )
 def report(
     folder: Path, beside: Path | None, edition: str, formats: tuple[str, ...], out: Path | None
@@ -42,10 +44,13 @@ def report(
     from diffbench import api
 
     if formats == (HTML,):
-        click.echo(api.report(folder, out, beside=beside, edition=edition))
-        return
-    for path in api.export(folder, formats, out, beside=beside, edition=edition):
+        made = [api.report(folder, out, beside=beside, edition=edition)]
+    else:
+        made = api.export(folder, formats, out, beside=beside, edition=edition)
+    for path in made:
         click.echo(path)
+    for name, reason in api.refused(folder).items():
+        click.echo(f"without the plugin {name}: {' '.join(reason.split())}", err=True)
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +26,33 @@ from diffbench.cli.serve import browse
 
 if TYPE_CHECKING:
     from diffbench.records.run import Run
+    from diffbench.running.forecast import Forecast
 
 __all__ = ["display", "end", "run"]
 
 # What is measured, so that a run is resumed with the same; the other options say how.
 ASKED = ("problems", "methods", "operators", "profile", "seed", "generations", "plugins")
 NAMED = 5  # faults that are named one by one
+MOST_REASONS = 3
+FINE = {"ok", "unsupported", "skipped"}  # statuses that want no reason: skipped is for another's
 
 
 @click.command()
-@click.option("--problems", metavar="SELECTION", help="Families, as 'rosenbrock[n=8:512:x2],mlp'.")
-@click.option("--methods", metavar="SELECTION", help="Methods, as 'reverse,jax[mode=forward]'.")
-@click.option("--operators", metavar="NAMES", help="Operators, as 'gradient,hvp', or all.")
+@click.option(
+    "--problems",
+    metavar="SELECTION",
+    help="Families, as 'rosenbrock[n=8:512:x2],mlp'; all if not given.",
+)
+@click.option(
+    "--methods",
+    metavar="SELECTION",
+    help="Methods, as 'reverse,jax[mode=forward]'; all if not given.",
+)
+@click.option(
+    "--operators",
+    metavar="NAMES",
+    help="Operators, as 'gradient,hvp', or all; those that the profile plans if not given.",
+)
 @click.option(
     "--profile", type=click.Choice(PROFILES), help="How much effort; standard if not given."
 )
@@ -79,7 +94,10 @@ def run(out: Path | None, resume: bool, dry_run: bool, opens: bool, **given: Any
         try:
             selection = _selection(asked, folder if resume else None)
             place = folder.parent if part else folder
-            made = api.run(out=place, resume=resume, progress=shown, **given, **selection)
+            told = _told(shown.say) if _unknown(resume, asked, given) else None
+            made = api.run(
+                out=place, resume=resume, progress=shown, told=told, **given, **selection
+            )
         except KeyboardInterrupt:
             shown.close()
             click.echo(f"\ninterrupted; {folder} keeps what was done; go on with:\n  {command}")
@@ -88,6 +106,19 @@ def run(out: Path | None, resume: bool, dry_run: bool, opens: bool, **given: Any
     if opens:
         browse((made.folder / REPORT).resolve().as_uri())
     end(made)
+
+
+def _unknown(resume: bool, asked: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether nobody said how much it will be: neither sizes, nor a budget, nor a run before.
+
+    How long it takes is estimated for the whole of it on this machine.
+    """
+    known = resume or "[" in (asked["problems"] or "") or given["budget"] or given["shard"]
+    return not known and given["executor"] == "local"
+
+
+def _told(say: Callable[[str], None]) -> Callable[[Forecast], None]:
+    return lambda found: say(f"{planning.size(found)}; Ctrl-C keeps what is done")
 
 
 def end(made: Run) -> None:
@@ -162,6 +193,8 @@ def _summary(made: Run, command: str) -> None:
         ranked = sorted(counts.items(), key=lambda row: (-row[1], row[0]))  # ties by name
         if ranked:
             click.echo(f"{title}: {', '.join(f'{count} {name}' for name, count in ranked)}")
+    for line in _reasons(made):
+        click.echo(line)
     if more := sum(row["more"] for row in made.plan.get("left_out", {}).values()):
         click.echo(
             f"left out by the profile {made.plan['profile']}: {more} instances; "
@@ -170,10 +203,25 @@ def _summary(made: Run, command: str) -> None:
     if left := _left(made):
         click.echo(f"{left}; go on with:\n  {command}")
     if "shard" in made.plan:
-        click.echo(f"{made.folder}; when all shards are done: diffbench merge {made.folder.parent}")
+        merge = f"diffbench merge {shlex.quote(str(made.folder.parent))}"
+        click.echo(f"{made.folder}; when all shards are done: {merge}")
         return
     for file in ("report.html", "records.csv"):
         click.echo(made.folder / file)
+
+
+def _reasons(made: Run) -> Iterator[str]:
+    """The commonest reason of each bad status; where no cell was answered, of all statuses."""
+    totals, commonest = Counter[str](), dict[str, tuple[int, str]]()
+    for (status, reason), cells in made.counts("status", "reason").items():
+        totals[status] += cells
+        commonest.setdefault(status, (cells, reason))
+    bad = [name for name, _ in totals.most_common() if name not in FINE or not totals["ok"]]
+    for status in bad[:MOST_REASONS]:
+        cells, reason = commonest[status]
+        yield f"{status}, {cells} of {totals[status]}: {' '.join(reason.split())}"
+    if bad:
+        yield "what repeats such a cell: the column command of the records"
 
 
 def _left(made: Run) -> str:

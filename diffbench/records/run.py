@@ -23,6 +23,7 @@ __all__ = [
     "PLAN",
     "REPORT",
     "REPORTS",
+    "TWO_EXPORTS",
     "TWO_RUNS",
     "Run",
     "load",
@@ -34,7 +35,9 @@ REPORT = "report.html"
 # By edition; each stands beside the others. What a report of two runs is called has no edition.
 REPORTS = {"all": REPORT, "course": "report-course.html", "engineer": "report-engineer.html"}
 TWO_RUNS = "two-runs.html"
-EXPORTS = "export"  # the folder of the report's other formats, each in a folder of its name
+# The folders of the other formats likewise; each format is in a folder of its name there.
+EXPORTS = {"all": "export", "course": "export-course", "engineer": "export-engineer"}
+TWO_EXPORTS = "export-two-runs"
 FORMATS = ("html", "csv", "parquet", "latex", "markdown", "svg")
 EXECUTOR = "executor"  # in the table meta: local, or that of a cluster
 FAULTS = (
@@ -137,7 +140,10 @@ def _json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is not readable: {error}") from error
+        raise RunError(
+            f"{path} is not readable: {error}; move it away, and the records can still be read, "
+            f"though the run cannot go on"
+        ) from error
     if not isinstance(found, dict):
         raise RunError(f"{path} holds no table of facts")
     return found

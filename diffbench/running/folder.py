@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from diffbench.errors import DiffbenchError, RunError
-from diffbench.records.run import ENVIRONMENT, PLAN, Run
+from diffbench.records.export import FILES
+from diffbench.records.run import ENVIRONMENT, PLAN, REPORT, Run
 from diffbench.records.shards import Shard, shards
 from diffbench.records.store import FILE, read
 from diffbench.running.plan import Request
@@ -39,6 +40,8 @@ __all__ = [
 SCRATCH = ".scratch"
 FORMAT = 1  # of plan.json
 BEGUN = (PLAN, ENVIRONMENT, FILE, f"{FILE}-wal", f"{FILE}-shm")
+WRITTEN = (REPORT, ENVIRONMENT, *FILES.values())  # besides the plan and the database
+READ = "take another --out (its records can still be read: diffbench report)"
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -98,9 +101,25 @@ def begun(folder: Path) -> None:
 
 
 def check_free(folder: Path, instead: str) -> None:
-    """Raise RunError, with what to do instead, where a folder holds a run."""
-    if any((folder / name).exists() for name in (PLAN, FILE)):
+    """Raise RunError, with what to do instead, where a folder holds a run.
+
+    Neither is a folder free that holds other files under the names that a run writes.
+    """
+    if (folder / PLAN).exists():
         raise RunError(f"{folder} holds a run already; {instead}")
+    _check_planned(folder)
+    for name in WRITTEN:
+        if (folder / name).exists():
+            raise RunError(
+                f"{folder} holds {name} and no run, which would write over it; move it away, or "
+                f"take another --out"
+            )
+
+
+def _check_planned(folder: Path) -> None:
+    """What is left of a run without its plan can be read, and neither begun nor gone on with."""
+    if (folder / FILE).exists() and not (folder / PLAN).exists():
+        raise RunError(f"{folder} holds a run whose {PLAN} is lost; {READ}")
 
 
 def _begun(folder: Path, request: Request, shard: Shard | None) -> dict[str, Any]:
@@ -145,10 +164,11 @@ def plan_of(folder: Path) -> dict[str, Any]:
     """The plan of a run; raises RunError where there is none or it cannot be read."""
     if not (folder / PLAN).is_file():
         _check_whole(folder)
+        _check_planned(folder)
         raise RunError(f"no run in {folder} to resume (no {PLAN}); leave out --resume to begin one")
     plan = Run(folder).plan
     if not isinstance(plan.get("format"), int):
-        raise RunError(f"{folder / PLAN} is damaged: it has no whole number as its format")
+        raise RunError(f"{folder / PLAN} is damaged: it has no whole number as its format; {READ}")
     if plan["format"] > FORMAT:
         raise RunError(f"{folder / PLAN} was written by a newer diffbench; upgrade it")
     return plan
@@ -164,7 +184,7 @@ def _read(found: Any, kind: Any, folder: Path) -> Any:
     try:
         return msgspec.convert(found, kind)
     except msgspec.ValidationError as error:
-        raise RunError(f"{folder / PLAN} is damaged: {error}") from error
+        raise RunError(f"{folder / PLAN} is damaged: {error}; {READ}") from error
 
 
 def request_of(plan: Mapping[str, Any], folder: Path) -> Request:
@@ -172,7 +192,7 @@ def request_of(plan: Mapping[str, Any], folder: Path) -> Request:
     try:
         found = {name: plan[name] for name in (*Request.__struct_fields__, "run")}
     except KeyError as error:
-        raise RunError(f"{folder / PLAN} is damaged: it has no {error}") from error
+        raise RunError(f"{folder / PLAN} is damaged: it has no {error}; {READ}") from error
     found.pop("run")
     request: Request = _read(found, Request, folder)
     return request

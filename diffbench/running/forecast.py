@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from diffbench.errors import BadSize
+from diffbench.errors import BadSize, DiffbenchError
 from diffbench.method import Method, why_not
 from diffbench.problem import Instance, canonical
 from diffbench.registry import Registry
@@ -86,9 +86,11 @@ def forecast(
 def _built(registry: Registry, family: str, params: dict[str, Any], seed: int) -> Instance:
     try:
         return registry.family(family).instance(params, seed)
-    except MemoryError as error:
-        name = canonical(family, params)
-        raise BadSize(f"cannot build {name}: {error}; choose smaller sizes") from error
+    except DiffbenchError:
+        raise
+    except Exception as error:  # a family may be a plugin's; a run says as much of it
+        said = f"{canonical(family, params)}: {type(error).__name__}: {error}"
+        raise BadSize(f"cannot build {said}; choose smaller sizes") from error
 
 
 def _reasons(
