@@ -9,9 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from benchmarks.commits import HASH, Commit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Point", "Trends", "level", "read"]
 
@@ -48,6 +51,13 @@ class Trends:
     commits: Sequence[Commit]
     machine: Mapping[str, str]
     points: Sequence[Point]
+
+    @property
+    def records(self) -> pd.DataFrame:
+        """The methods that were measured, as the records of a run name them."""
+        import pandas as pd
+
+        return pd.DataFrame({"method": [point.method for point in self.points]})
 
 
 def level(folder: Path, machine: str, commits: Sequence[Commit], python: str) -> None:

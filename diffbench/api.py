@@ -268,8 +268,9 @@ def live_page(folder: str | Path, version: str) -> str:
 
 def page_alone(page: Page, sections: Sequence[Any]) -> str:
     """The report of one page whose sections are made already; raises where they are none."""
-    from diffbench.reports.build import identifier, whole
+    from diffbench.reports.build import identifier, whole, written
 
+    written(sections)  # within a report one that cannot be set is shown as one that failed
     facts = {"name": page.name, "id": identifier(page.name), "title": page.title}
     return str(whole(page.title, [{**facts, "blocks": list(sections)}]))
 

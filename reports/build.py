@@ -38,6 +38,7 @@ __all__ = [
     "waiting",
     "whole",
     "write",
+    "written",
 ]
 
 HERE = Path(__file__).parent
@@ -155,7 +156,7 @@ def laid_out(
     runs = [run] if beside is None else [run, beside]
     found = _built_in(len(runs)) if pages is None else [p for p in pages if p.runs == len(runs)]
     ids = set(OWN)
-    with one_run(name for made in runs for name in made.records["method"]):
+    with one_run(lambda: {name for made in runs for name in made.records["method"]}):
         return _linked([_render(page, ids, *runs) for page in ordered(found, edition)])
 
 
@@ -197,12 +198,17 @@ def _line(line: CardLine, ids: set[str]) -> CardLine:
 
 def _set(page: dict[str, Any]) -> dict[str, Any]:
     """The page with its blocks as HTML; one that cannot be set is shown as one that failed."""
-    render = templates().get_template("blocks.html.j2").module.render
     try:
-        return {**page, "body": [render(block) for block in page["blocks"]]}
+        return {**page, "body": written(page["blocks"])}
     except Exception as error:
         blocks = _failed(error)
-        return {**page, "blocks": blocks, "body": [render(block) for block in blocks]}
+        return {**page, "blocks": blocks, "body": written(blocks)}
+
+
+def written(blocks: Iterable[Any]) -> list[str]:
+    """Each block as HTML; raises what the template does where one cannot be set."""
+    render = templates().get_template("blocks.html.j2").module.render
+    return [render(block) for block in blocks]
 
 
 def _failed(error: Exception) -> list[Any]:

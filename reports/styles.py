@@ -7,10 +7,11 @@ names of the run, so that each keeps its look from page to page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import final
 
 __all__ = ["SERIES", "STYLES", "Style", "css", "label", "one_run", "ordered", "style_of"]
@@ -159,7 +160,7 @@ SPARE: tuple[Style, ...] = (
     Style("", "", "", "spare5", "#4a5a64", "#b6c8d3", LONG, "bar"),
 )
 KNOWN = {style.name: style for style in STYLES}
-_RUN: ContextVar[frozenset[str]] = ContextVar("names of the run", default=frozenset())
+_RUN: ContextVar[Callable[[], set[str]]] = ContextVar("names of the run", default=set)
 
 SERIES: tuple[Style, ...] = (
     # the six representations of an expression: no methods, so with looks of their own
@@ -173,9 +174,12 @@ SERIES: tuple[Style, ...] = (
 
 
 @contextmanager
-def one_run(names: Iterable[str]) -> Iterator[None]:
-    """Within it the spare looks are shared out among these methods, whichever are asked for."""
-    token = _RUN.set(frozenset(names))
+def one_run(names: Callable[[], set[str]]) -> Iterator[None]:
+    """Within it the spare looks are shared out among these methods, whichever are asked for.
+
+    They are looked up where a look is needed that the table has not.
+    """
+    token = _RUN.set(cache(names))
     try:
         yield
     finally:
@@ -185,7 +189,7 @@ def one_run(names: Iterable[str]) -> Iterator[None]:
 def style_of(names: Iterable[str]) -> dict[str, Style]:
     """The look of each method, in the order of every legend; the same for the same set of names."""
     asked = set(names)
-    unknown = sorted((asked | _RUN.get()) - set(KNOWN))
+    unknown = sorted((asked | _RUN.get()()) - set(KNOWN)) if asked - set(KNOWN) else []
     looks = {style.name: style for style in STYLES if style.name in asked}
     return looks | {name: _spare(i, name) for i, name in enumerate(unknown) if name in asked}
 

@@ -45,7 +45,7 @@ INTERRUPTED = ["--problems", "lecture,rosenbrock,speelpenning", "--methods", "ma
 
 # --- bad input ------------------------------------------------------------------------------
 
-WRONG = ("--plugin", str(PLUGINS / "nonconforming.py"))
+RAISING = ("--plugin", str(PLUGINS / "raising.py"))
 HELD = ("compare", "held", "--of", "reverse", "--to", "manual")
 MISTAKES = {
     ("rnu",): "No such command 'rnu'",
@@ -197,8 +197,8 @@ MISTAKES = {
     ("serve", "held", "--port", "80x"): "'80x' is not a valid whole number",
     ("serve", "empty"): "is empty: its run was ended before it held anything",
     ("serve", "torn"): "not readable as a run",
-    ("serve", "."): "; try away",
-    ("report", "."): "; try away",
+    ("serve", "."): "; try ",
+    ("report", "."): "; try ",
     ("clean", "--keep", "2"): "no folder runs here",
     ("clean", "held", "--older-than", "30"): "no age; write 12h, 30d or 4w",
     ("clean", "held", "--older-than", "-1d"): "no age",
@@ -210,12 +210,16 @@ MISTAKES = {
     ("show", "lecture[n=3]"): "multiple of 2",
     ("trace", "lecture"): "Missing option '--mode'",
     ("trace", "lecture", "--mode", "sideways"): "'sideways' is not one of",
-    ("show", "raises", *WRONG): "raises ZeroDivisionError: division by zero (nonconforming.py:",
-    ("show", "misspelt", *WRONG): "f of misspelt[n=2] raises NamespaceError: the namespace xp has",
+    ("show", "raises", *RAISING): "raises ZeroDivisionError: division by zero (raising.py:",
+    (
+        "show",
+        "misspelt",
+        *RAISING,
+    ): "f of misspelt[n=2] raises NamespaceError: the namespace xp has",
     ("show", "rosenbrock[n=100000000000]"): "choose smaller sizes",
-    ("trace", "misspelt", *WRONG, "--mode", "forward"): "no 'sine'",
-    ("trace", "beyond", *WRONG, "--mode", "forward"): "write xp.sin(x), not np.sin(x)",
-    ("trace", "raises", *WRONG, "--mode", "reverse"): "by zero (nonconforming.py:",
+    ("trace", "misspelt", *RAISING, "--mode", "forward"): "no 'sine'",
+    ("trace", "beyond", *RAISING, "--mode", "forward"): "write xp.sin(x), not np.sin(x)",
+    ("trace", "raises", *RAISING, "--mode", "reverse"): "by zero (raising.py:",
     ("trace", "lecture", "--mode", "forward", "--at", "2,x"): "write numbers as 2,5",
     ("trace", "lecture", "--mode", "forward", "--at", "2,inf"): "write numbers as 2,5",
     ("trace", "lecture", "--mode", "forward", "--at", "2,5,3"): "multiple of 2, got 3",

@@ -58,7 +58,7 @@ def test_unknown_methods_take_spare_looks_in_the_order_of_their_names() -> None:
 
 
 def test_a_name_keeps_its_look_within_a_run_whichever_are_asked_for() -> None:
-    with one_run(["alpha", "manual", "zeta"]):
+    with one_run(lambda: {"alpha", "manual", "zeta"}):
         alone, both = style_of(["zeta"]), style_of(["alpha", "zeta"])
     assert list(alone) == ["zeta"]
     assert alone["zeta"] == both["zeta"]

@@ -68,7 +68,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_no_folder(cli: Any, tmp_path: Path
 def test_a_plan_in_vain_says_why(cli: Any) -> None:
     asked = ["--problems=chebyshev[m=4]", "--methods=manual,reverse", "--operators=gradient"]
     lines = cli("run", "--dry-run", *asked).out.splitlines()
-    assert lines[2].startswith("2 cells of 1 instance, about ")
+    assert lines[2].startswith("2 cells of 1 instance of 1 family, about ")
     assert lines[3:] == [
         "no cell of these can be answered: gradient needs a scalar function; chebyshev has m = 4: "
         "ask for jacobian, jvp or vjp"

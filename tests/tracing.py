@@ -406,7 +406,7 @@ class Ledger:
             yield from map(float, Counter(mine["unit"]).values())
 
     def _studied(self, number: Number) -> pd.DataFrame:
-        """The rows of studies whose keys hold a word of the row that is no number, or its method."""
+        """The rows of studies whose keys hold a word of the row, no number, or its method."""
         words = {w for w in number.words if not w.isdigit()} | self._methods(number.words)
         return self.studies[[bool(mine & words) for mine in self.tokens]]
 
