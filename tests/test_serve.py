@@ -175,10 +175,9 @@ def test_a_record_makes_a_new_version_while_the_run_is_at_work(tmp_path: Path) -
     with Store(tmp_path) as store, served(tmp_path) as server:
         save(store, 2)
         until(lambda: "lecture[n=2]" in ask(server, "/"))
-        etag = re.search(r"ETag: (\S+)", ask(server, "/version"))
-        assert etag is not None
-        assert etag[1] == f'"{stamp(tmp_path)}"'
-        known = f"If-None-Match: {etag[1]}"
+        # What was being written while the page was made is in the next, which follows by itself.
+        until(lambda: f'ETag: "{stamp(tmp_path)}"' in ask(server, "/version"))
+        known = f'If-None-Match: "{stamp(tmp_path)}"'
         assert status(ask(server, "/version", None, known)) == 304
         save(store, 4)
         until(lambda: status(ask(server, "/version", None, known)) == 200)
