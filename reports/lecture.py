@@ -26,8 +26,7 @@ INTRODUCTION = (
     "Every claim of the lecture in our own words, the experiment that decides it, and the numbers "
     "that this run measured. A claim holds where every number is what it had to be, and does not "
     "hold where one is not. Claims on growth are decided on counts, which are exact. What has a "
-    "hollow bullet stands beside them and decides nothing: times with their 95 % intervals, sizes, "
-    "the order of operations."
+    "hollow bullet stands beside them and decides nothing: times with their 95 % intervals, sizes."
 )
 # where the rows of a source stand in the report
 STUDIES = {
