@@ -86,7 +86,7 @@ def test_without_javascript_everything_stands_in_the_order_of_the_pages(
     unchosen = page.locator(".option:not([open])")
     assert unchosen.count() > 10
     unchosen.first.locator("summary").first.click()
-    assert page.locator("figure:visible").count() > shown
+    page.locator("figure:visible").nth(shown).wait_for(timeout=WAIT)  # one more than before
     context.close()
 
 
