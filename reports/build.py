@@ -206,9 +206,9 @@ def _set(page: dict[str, Any]) -> dict[str, Any]:
 
 
 def written(blocks: Iterable[Any]) -> list[str]:
-    """Each block as HTML; raises what the template does where one cannot be set."""
+    """Each block as HTML; raises where one is no section, or what the template does."""
     render = templates().get_template("blocks.html.j2").module.render
-    return [render(block) for block in blocks]
+    return [render(block) for block in sections(blocks)]
 
 
 def _failed(error: Exception) -> list[Any]:

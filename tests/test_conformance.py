@@ -81,8 +81,8 @@ WRONG: dict[str, dict[str, str]] = {
     "untitled": {"declared": "nothing is said for title"},
     "three": {"declared": "runs is 3; a page is of 1 run or of 2"},
     "texts": {
-        "sections": "of type str; take Text, Table",
-        "empty": "of type str; take Text, Table",
+        "sections": r"TypeError: 'just text' is no section \(Text, Table",
+        "empty": r"TypeError: 'just text' is no section \(Text, Table",
     },
     "nothing_made": {
         "sections": "render gives NoneType, no list",
